@@ -1,0 +1,110 @@
+package tlspolicy
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+)
+
+// Observed is what the remote's first bytes of a handshake show, whether or not the handshake came to anything.
+type Observed struct {
+	Bytes   int     // how many there were
+	NotTLS  bool    // they are no TLS record
+	Hello   bool    // a ServerHello was among them
+	Version Version // that the ServerHello chose
+	Cipher  uint16  // likewise
+	Alert   int     // description of the first readable alert, -1 without one
+}
+
+const (
+	recordAlert        = 21
+	recordHandshake    = 22
+	maxRecord          = 1<<14 + 2048 // RFC 5246 section 6.2.3
+	handshakeHello     = 2
+	extensionVersions  = 43 // supported_versions, RFC 8446 section 4.2.1
+	serverHelloMinimum = 2 + 32 + 1 + 2 + 1
+)
+
+// Observe reads the raw bytes that a server sent from the start of the handshake on. Any input is fine, cut off or hostile.
+func Observe(raw []byte) Observed {
+	o := Observed{Bytes: len(raw), Alert: -1}
+	for len(raw) >= 5 {
+		kind, length := raw[0], int(binary.BigEndian.Uint16(raw[3:]))
+		if kind < 20 || kind > 24 || raw[1] != 3 || length > maxRecord {
+			o.NotTLS = !o.Hello && o.Alert < 0
+			return o
+		}
+		body := raw[5:min(len(raw), 5+length)]
+		switch {
+		case kind == recordAlert && len(body) == 2: // an encrypted one is longer
+			if o.Alert < 0 {
+				o.Alert = int(body[1])
+			}
+		case kind == recordHandshake && !o.Hello && len(body) > 4 && body[0] == handshakeHello:
+			o.readServerHello(body[4:])
+		}
+		raw = raw[5+len(body):]
+	}
+	if o.Bytes > 0 && o.Bytes < 5 {
+		o.NotTLS = true
+	}
+	return o
+}
+
+// readServerHello takes version and cipher suite from a ServerHello (RFC 8446 section 4.1.3).
+func (o *Observed) readServerHello(b []byte) {
+	if len(b) < serverHelloMinimum {
+		return
+	}
+	version := Version(binary.BigEndian.Uint16(b))
+	sessionID := int(b[34])
+	if len(b) < serverHelloMinimum+sessionID {
+		return
+	}
+	b = b[35+sessionID:]
+	o.Hello, o.Version, o.Cipher = true, version, binary.BigEndian.Uint16(b)
+	if b = b[3:]; len(b) < 2 {
+		return
+	}
+	for b = b[2:]; len(b) >= 4; {
+		kind, length := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+		if b = b[4:]; length > len(b) {
+			return
+		}
+		if kind == extensionVersions && length == 2 {
+			o.Version = Version(binary.BigEndian.Uint16(b))
+		}
+		b = b[length:]
+	}
+}
+
+// String says in a few words what was seen, for notices and logs: "ServerHello TLS 1.0", "alert 70 (protocol version not
+// supported)", "no TLS", "nothing".
+func (o Observed) String() string {
+	switch {
+	case o.Bytes == 0:
+		return "nothing"
+	case o.NotTLS:
+		return "no TLS"
+	case o.Hello && o.Alert >= 0:
+		return o.hello() + ", then " + alertText(o.Alert)
+	case o.Hello:
+		return o.hello()
+	case o.Alert >= 0:
+		return alertText(o.Alert)
+	}
+	return "an incomplete TLS record"
+}
+
+func (o Observed) hello() string {
+	return fmt.Sprintf("ServerHello %s, %s", o.Version.name(), tls.CipherSuiteName(o.Cipher))
+}
+
+func alertText(n int) string {
+	text := tls.AlertError(uint8(n)).Error()
+	const prefix = "tls: "
+	if len(text) > len(prefix) && text[:len(prefix)] == prefix {
+		text = text[len(prefix):]
+	}
+	return fmt.Sprintf("alert %d (%s)", n, text)
+}
