@@ -1,0 +1,202 @@
+// Package configs reads the configuration of tlsrelay. The annotated file tlsrelay.toml, which is built into the
+// program, is the only place where a default is written down: it is decoded first, and the user's file over it.
+//
+// [Parse] reports all mistakes of a file at once, each with line and key, as [Problems].
+package configs
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+//go:embed tlsrelay.toml
+var annotated []byte
+
+// maxFile bounds a configuration file; 1 MiB is room for more than ten thousand routes.
+const maxFile = 1 << 20
+
+// Config is a whole, valid configuration. All paths in it are absolute, domain names are lower case and ASCII.
+type Config struct {
+	Hostname    string      `toml:"hostname"` // never empty: the machine's name if the file names none
+	DataDir     string      `toml:"data_dir"`
+	Languages   []Language  `toml:"languages"` // at least one
+	HelpURL     string      `toml:"help_url"`  // may hold {cause}, {domain}, {lang}, {id}; "" for no link
+	Listeners   []Listener  `toml:"listener"`  // at least one
+	Certificate Certificate `toml:"certificate"`
+	Limits      Limits      `toml:"limits"`
+	DNS         DNS         `toml:"dns"`
+	Delivery    Delivery    `toml:"delivery"`
+	Routes      []Route     `toml:"route"`
+	TLS         TLS         `toml:"tls"`
+	Queue       Queue       `toml:"queue"`
+	Log         Log         `toml:"log"`
+}
+
+// Listener is an address where mail is handed in.
+type Listener struct {
+	Address  string         `toml:"address"` // "IP:PORT", or ":PORT" for all addresses
+	TLS      TLSMode        `toml:"tls"`
+	Auth     AuthMode       `toml:"auth"`
+	Networks []netip.Prefix `toml:"networks"` // clients that may relay without AUTH
+}
+
+// Certificate names PEM files: both, or none for a self-signed certificate.
+type Certificate struct {
+	Cert string `toml:"cert"`
+	Key  string `toml:"key"`
+}
+
+// Limits bounds what comes in.
+type Limits struct {
+	MessageSize Size `toml:"message_size"`
+	Recipients  int  `toml:"recipients"`  // of one message
+	Connections int  `toml:"connections"` // of clients, in all
+}
+
+// DNS says where names are looked up.
+type DNS struct {
+	Servers []netip.AddrPort `toml:"servers"` // none: the system's
+}
+
+// Delivery says how mail goes out.
+type Delivery struct {
+	Port                      int          `toml:"port"`   // of MX hosts
+	Source                    []netip.Addr `toml:"source"` // none: the system chooses
+	PrivateAddresses          bool         `toml:"private_addresses"`
+	Connections               int          `toml:"connections"` // in all
+	ConnectionsPerDestination int          `toml:"connections_per_destination"`
+}
+
+// Route replaces the MX hosts of a domain.
+type Route struct {
+	Domain       string   `toml:"domain"`   // "example.org", ".example.org" for all below it, or "*"
+	Hosts        []string `toml:"hosts"`    // "HOST:PORT", tried in this order; at least one
+	Username     string   `toml:"username"` // "" for no AUTH
+	PasswordFile string   `toml:"password_file"`
+}
+
+// TLS is the policy for other servers.
+type TLS struct {
+	Floor   Floor       `toml:"floor"`
+	Level   Level       `toml:"level"`
+	Domains []TLSDomain `toml:"domain"`
+}
+
+// TLSDomain is the policy for one domain. Level and Floor are never empty: what the file leaves out is as in [TLS].
+type TLSDomain struct {
+	Name  string `toml:"name"` // "example.org", or ".example.org" for all below it
+	Level Level  `toml:"level"`
+	Floor Floor  `toml:"floor"`
+	Until Date   `toml:"until,omitempty"` // last day of an exception; zero for entries that are none
+	Why   string `toml:"why,omitempty"`
+}
+
+// Queue says how long and how often delivery is tried.
+type Queue struct {
+	Lifetime    Duration         `toml:"lifetime"`
+	Retry       []Duration       `toml:"retry"` // waits between attempts, at least one; the last repeats
+	DelayNotice OptionalDuration `toml:"delay_notice"`
+}
+
+// Log says how the log is written.
+type Log struct {
+	Format LogFormat `toml:"format"`
+}
+
+// Load reads the configuration file at path over the defaults. Mistakes in it are [Problems]; any other error means
+// that it could not be read.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Default gives the configuration for a start without a file: the built-in defaults, with data_dir in the user's own
+// folder for state: $XDG_STATE_HOME/tlsrelay, or ~/.local/state/tlsrelay if that variable is not set.
+func Default() (*Config, error) {
+	c, err := Parse("defaults", nil)
+	if err != nil {
+		return nil, err
+	}
+	c.DataDir, err = stateDir(os.Getenv("XDG_STATE_HOME"), os.UserHomeDir)
+	return c, err
+}
+
+// stateDir follows the XDG base directory specification, which has relative values ignored.
+func stateDir(xdg string, home func() (string, error)) (string, error) {
+	if filepath.IsAbs(xdg) {
+		return filepath.Join(xdg, "tlsrelay"), nil
+	}
+	h, err := home()
+	if err != nil {
+		return "", fmt.Errorf("no folder for queued mail: %w; set data_dir in a configuration file", err)
+	}
+	return filepath.Join(h, ".local", "state", "tlsrelay"), nil
+}
+
+// Parse reads the text of a configuration file over the defaults. The name stands in messages, and relative paths start
+// at its folder. Mistakes are [Problems]: all of them, in order of lines.
+func Parse(name string, data []byte) (*Config, error) {
+	dir, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell the folder of %s: %w", name, err)
+	}
+	return parse(name, data, surroundings{dir: dir, hostname: os.Hostname})
+}
+
+// surroundings is what the meaning of a file depends on beside its text.
+type surroundings struct {
+	dir      string                 // where relative paths start
+	hostname func() (string, error) // of this machine
+}
+
+func parse(name string, data []byte, env surroundings) (*Config, error) {
+	c := new(Config)
+	defaults := newDocument("built-in defaults", annotated)
+	defaults.decode(c)
+	if err := defaults.problems.err(); err != nil {
+		return nil, err
+	}
+	d := newDocument(name, data)
+	if d.decode(c) {
+		check{d, c, env}.all()
+	}
+	if err := d.problems.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Warnings lists what is valid but asks for the operator's attention at time now. An exception that is over does not keep the
+// relay from starting: it has no effect any more, and a reboot must not wait for a person.
+func (c *Config) Warnings(now time.Time) []string {
+	var warnings []string
+	for _, d := range c.TLS.Domains {
+		if !d.Until.IsZero() && !now.Before(d.Until.End()) {
+			warnings = append(warnings, fmt.Sprintf(
+				"tls.domain %s: the exception ended with %s and [tls] holds again; remove it, or write a later day if it is still needed", d.Name, d.Until))
+		}
+	}
+	return warnings
+}
+
+// WriteTOML prints the values in force as a configuration file that parses to an equal Config.
+func (c *Config) WriteTOML(w io.Writer) error {
+	enc := toml.NewEncoder(w)
+	enc.Indent = ""
+	return enc.Encode(c)
+}
