@@ -1,0 +1,193 @@
+package smtpclient
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// Conn is one SMTP session, for one goroutine at a time. Close may be called from any.
+type Conn struct {
+	wire     *wire
+	nc       net.Conn // wire, or TLS above it
+	r        *bufio.Reader
+	w        *bufio.Writer
+	timeouts Timeouts
+
+	tls      *tls.ConnectionState // nil in clear text
+	ext      Extensions
+	patience time.Duration // left to wait for this remote until it takes a message
+	over     bool          // the session failed or ended
+	chunk    []byte        // of a message on its way
+}
+
+const writeBuffer = 16 << 10 // one TLS record; a small message goes out in one write
+
+// New takes over a connection that has just been made.
+func New(nc net.Conn, o Options) *Conn {
+	c := &Conn{wire: &wire{Conn: nc, left: maxRead}, timeouts: o.Timeouts.withDefaults()}
+	c.patience = c.timeouts.MaxSession
+	c.use(c.wire)
+	return c
+}
+
+// use makes nc the connection to talk over, and forgets what was read before.
+func (c *Conn) use(nc net.Conn) {
+	c.nc = nc
+	c.r = bufio.NewReader(nc)
+	c.w = bufio.NewWriterSize(nc, writeBuffer)
+	c.ext = Extensions{}
+}
+
+// Close ends the session without a word. It may be called more than once.
+func (c *Conn) Close() error { return c.wire.Close() }
+
+// Greeting reads the server's first reply. It comes first, or after Handshake.
+func (c *Conn) Greeting(ctx context.Context) (Reply, error) {
+	reply, err := c.reply(ctx, StageGreeting, c.timeouts.Greeting)
+	if err == nil && !reply.Positive() {
+		err = c.refused(StageGreeting, reply)
+	}
+	return reply, err
+}
+
+// Reset drops the transaction that a failed Send left behind, so that another can follow.
+func (c *Conn) Reset(ctx context.Context) error {
+	reply, err := c.command(ctx, StageMail, c.timeouts.Command, "RSET")
+	if err == nil && !reply.Positive() {
+		err = c.refused(StageMail, reply)
+	}
+	return err
+}
+
+// Quit says good-bye, waits a little for the answer, and closes the connection.
+func (c *Conn) Quit(ctx context.Context) {
+	defer c.Close()
+	if c.over {
+		return
+	}
+	c.command(ctx, "quit", c.timeouts.Quit, "QUIT")
+	if !c.over {
+		c.over = true
+		c.nc.Close() // says close_notify
+	}
+}
+
+// within runs f, one step of the dialogue, under its deadline, what is left of the session's patience, and the context.
+// The error is an *Error, and the session is over then.
+func (c *Conn) within(ctx context.Context, stage string, limit time.Duration, f func() error) error {
+	if c.over {
+		return &Error{Stage: stage, Err: ErrClosed}
+	}
+	if err := ctx.Err(); err != nil {
+		return c.fail(ctx, stage, limit, err)
+	}
+	stop := context.AfterFunc(ctx, func() { c.wire.Close() })
+	defer stop()
+	limit = min(limit, c.patience)
+	start := time.Now()
+	c.wire.SetDeadline(start.Add(limit))
+	err := f()
+	c.patience -= time.Since(start)
+	if err != nil {
+		return c.fail(ctx, stage, limit, err)
+	}
+	return nil
+}
+
+// fail ends the session and words the error.
+func (c *Conn) fail(ctx context.Context, stage string, limit time.Duration, err error) error {
+	e := &Error{Stage: stage, Err: err}
+	var unsent *writeError
+	switch {
+	case ctx.Err() != nil:
+		e.Err = ctx.Err()
+	case errors.As(err, &unsent):
+		if e.Reply, err = c.lastWords(stage); e.Reply != nil || isAlert(err) {
+			e.Err = err
+		}
+	}
+	if isAlert(e.Err) && (stage == StageHello || stage == StageGreeting) {
+		e.Stage = StageTLS // TLS 1.3: a server that refuses the client says so only now
+	}
+	if errors.Is(e.Err, os.ErrDeadlineExceeded) {
+		e.Err = fmt.Errorf("no progress within %v: %w", limit.Round(time.Millisecond), e.Err)
+	}
+	c.over = true
+	c.wire.Close()
+	return e
+}
+
+// isAlert tells a TLS alert that the remote sent.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// lastWords reads the reply that a server may have sent before it stopped to listen ("421 too busy", "552 too big").
+// Where commands are pipelined only 421 is about the session: any other refusal may be of one recipient among many.
+func (c *Conn) lastWords(stage string) (*Reply, error) {
+	c.wire.SetDeadline(time.Now().Add(2 * time.Second))
+	reply, err := readReply(c.r)
+	pipelined := stage == StageMail || stage == StageRcpt
+	if err != nil || !reply.Refusal() || pipelined && reply.Code != 421 {
+		return nil, err
+	}
+	return &reply, nil
+}
+
+// writeError marks a failure to send, after which there may still be something to read.
+type writeError struct{ error }
+
+func (e *writeError) Unwrap() error { return e.error }
+
+// flush sends what was written.
+func (c *Conn) flush() error {
+	if err := c.w.Flush(); err != nil {
+		return &writeError{err}
+	}
+	return nil
+}
+
+// reply reads one reply. A 421 (the server hangs up, RFC 5321 section 3.8) is given as an error.
+func (c *Conn) reply(ctx context.Context, stage string, limit time.Duration) (reply Reply, err error) {
+	err = c.within(ctx, stage, limit, func() error {
+		reply, err = readReply(c.r)
+		return err
+	})
+	if err == nil && reply.Code == 421 {
+		err = c.refused(stage, reply)
+	}
+	return reply, err
+}
+
+// command sends one line and reads the reply.
+func (c *Conn) command(ctx context.Context, stage string, limit time.Duration, line string) (Reply, error) {
+	err := c.within(ctx, stage, limit, func() error {
+		c.w.WriteString(line)
+		c.w.WriteString("\r\n")
+		return c.flush()
+	})
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.reply(ctx, stage, limit)
+}
+
+// refused makes the error for a reply that says no, or that makes no sense at its place, which ends the session.
+func (c *Conn) refused(stage string, reply Reply) error {
+	e := &Error{Stage: stage, Reply: &reply}
+	if !reply.Refusal() {
+		e.Err = protocolError("code %d is no answer to this command", reply.Code)
+	}
+	if e.Err != nil || reply.Code == 421 {
+		c.over = true
+		c.wire.Close()
+	}
+	return e
+}

@@ -1,0 +1,82 @@
+package smtpclient
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Envelope is who a message is from and for. Addresses are in wire form (quoted where they must be, domains in ASCII)
+// without the angle brackets.
+type Envelope struct {
+	From     string   // "" is the null sender
+	To       []string // at least one
+	Size     int64    // bytes of the message, told to a server that offers SIZE; 0: not known
+	EightBit bool     // the message has bytes above 127
+}
+
+// Result is what the server answered in one transaction. A zero Reply was not given, or means nothing: once the sender
+// is refused, what the server says of recipients is no news about them.
+type Result struct {
+	Mail Reply
+	Rcpt []Reply // one for each of Envelope.To, in order
+	Data Reply
+	Dot  Reply
+}
+
+// check refuses what would say something else on the wire than the caller means. The brackets and the line are ours: no
+// address may close them.
+func (e Envelope) check() error {
+	if len(e.To) == 0 {
+		return &Error{Stage: StageRcpt, Err: fmt.Errorf("an envelope without recipients %w", ErrArgument)}
+	}
+	if e.From != "" && !isPath(e.From) {
+		return &Error{Stage: StageMail, Err: fmt.Errorf("the address %q %w", e.From, ErrArgument)}
+	}
+	for _, to := range e.To {
+		if !isPath(to) {
+			return &Error{Stage: StageRcpt, Err: fmt.Errorf("the address %q %w", to, ErrArgument)}
+		}
+	}
+	return nil
+}
+
+const maxPath = 1000 // bytes; RFC 5321 section 4.5.3.1.3 asks for 256
+
+// isPath reports whether s is printable ASCII with brackets and spaces only inside of quotes, and quotes that match.
+func isPath(s string) bool {
+	quoted, escaped := false, false
+	for _, c := range []byte(s) {
+		switch {
+		case c < ' ' || c > '~':
+			return false
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ' ' || c == '<' || c == '>'):
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxPath && !quoted
+}
+
+// commands are the lines of the transaction: MAIL, RCPT for each recipient, DATA.
+func (e Envelope) commands(ext Extensions) []string {
+	var mail strings.Builder
+	mail.WriteString("MAIL FROM:<" + e.From + ">")
+	if ext.Size && e.Size > 0 {
+		mail.WriteString(" SIZE=" + strconv.FormatInt(e.Size, 10))
+	}
+	if ext.EightBitMIME && e.EightBit {
+		mail.WriteString(" BODY=8BITMIME")
+	}
+	lines := make([]string, 0, len(e.To)+2)
+	lines = append(lines, mail.String())
+	for _, to := range e.To {
+		lines = append(lines, "RCPT TO:<"+to+">")
+	}
+	return append(lines, "DATA")
+}

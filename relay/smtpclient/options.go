@@ -1,0 +1,46 @@
+package smtpclient
+
+import "time"
+
+// Options of a session. The zero value is good.
+type Options struct {
+	Timeouts Timeouts
+}
+
+// Timeouts of the steps of a session; a zero means the default. Those of RFC 5321 section 4.5.3.2 are the defaults
+// where there are any.
+type Timeouts struct {
+	Greeting  time.Duration // 5m
+	Hello     time.Duration // 5m
+	Command   time.Duration // 5m, STARTTLS, AUTH, MAIL, RCPT, RSET: each
+	Handshake time.Duration // 30s
+	Data      time.Duration // 2m, the answer to DATA
+	Block     time.Duration // 3m, to send 16 KB of a message
+	Dot       time.Duration // 10m, the answer to the final dot
+	Quit      time.Duration // 5s
+
+	// MaxSession bounds all the waiting together, 15m: a tarpit keeps each single step just under its limit. It starts
+	// anew when the server takes a message, and bytes of a message that flow at minRate cost nothing.
+	MaxSession time.Duration
+}
+
+// minRate is how slowly a server may take a message, bytes a second, before that counts as waiting.
+const minRate = 4096
+
+func (t Timeouts) withDefaults() Timeouts {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&t.Greeting, 5*time.Minute)
+	set(&t.Hello, 5*time.Minute)
+	set(&t.Command, 5*time.Minute)
+	set(&t.Handshake, 30*time.Second)
+	set(&t.Data, 2*time.Minute)
+	set(&t.Block, 3*time.Minute)
+	set(&t.Dot, 10*time.Minute)
+	set(&t.Quit, 5*time.Second)
+	set(&t.MaxSession, 15*time.Minute)
+	return t
+}
