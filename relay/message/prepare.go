@@ -1,0 +1,103 @@
+// Package message prepares a submitted message for its way: every line ends in CRLF, the trace field stands on top,
+// and a missing Date or Message-ID is added. It streams: only the header is held in memory, and that is bounded.
+//
+// What comes out keeps the rule of the wire (RFC 5321, 2.3.8 and RFC 5322, 2.1.1): every CR is followed by LF, every
+// LF comes after a CR, there is no NUL, no line is over 998 octets, and the last line is complete. Leading dots are
+// content here; the SMTP client doubles them.
+package message
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// Options is what the trace field and the added fields say. Hostname and ID are trusted; Helo, Recipient are not.
+type Options struct {
+	Hostname string    // this relay
+	ID       string    // queue ID; also the left side of a Message-ID that is added
+	Now      time.Time // written in its own time zone
+
+	Helo          string     // as the client said it; "" if it said none
+	Client        netip.Addr // zero: not over a network
+	TLS           string     // version and cipher for a person, "TLS 1.3, TLS_AES_128_GCM_SHA256"; "" in clear text
+	Authenticated bool
+	Recipient     string // forward-path without brackets if there is only one, else "": it would tell of blind copies
+}
+
+// Info is what was found out about the message on the way.
+type Info struct {
+	Size      int64  // bytes written
+	EightBit  bool   // a byte above 127: the next hop must offer 8BITMIME
+	MessageID string // with its angle brackets; "" if the message has one that is malformed
+}
+
+// Prepare copies a message from src to dst and repairs and completes it. A header that no empty line ends gets one
+// before the first line that cannot be part of a header; so does a message that starts with its body.
+//
+// A message that is refused gives an [*Error]; errors of src and dst are found in the returned one by errors.Is and
+// errors.As. After any error what dst got is to be thrown away, and src may be read to its end by whoever needs that.
+func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
+	in := newLineReader(src)
+	head, first, err := readHeader(in)
+	if err != nil {
+		return Info{}, err
+	}
+	out := &output{w: bufio.NewWriterSize(dst, 8192)}
+	out.text(received(opts))
+	if !head.date {
+		out.text(dateField(opts.Now))
+	}
+	if !head.hasID {
+		head.messageID = "<" + opts.ID + "@" + opts.Hostname + ">"
+		out.text(idField(head.messageID))
+	}
+	out.text(string(head.raw))
+	out.text("\r\n")
+	if first != nil {
+		out.line(first)
+	}
+	if err := copyBody(out, in); err != nil {
+		return Info{}, err
+	}
+	return Info{Size: out.size, EightBit: in.eightBit, MessageID: head.messageID}, nil
+}
+
+// copyBody copies the lines that are left and sees them through to dst.
+func copyBody(out *output, in *lineReader) error {
+	for out.err == nil {
+		line, err := in.next()
+		if err == io.EOF {
+			out.err = out.w.Flush()
+			break
+		}
+		if err != nil {
+			return err
+		}
+		out.line(line)
+	}
+	if out.err != nil {
+		return fmt.Errorf("storing the message: %w", out.err)
+	}
+	return nil
+}
+
+// output counts what it writes. The buffered writer below keeps the first error, so only the latest need be looked at.
+type output struct {
+	w    *bufio.Writer
+	size int64
+	err  error
+}
+
+func (o *output) text(s string) {
+	_, o.err = o.w.WriteString(s)
+	o.size += int64(len(s))
+}
+
+func (o *output) line(b []byte) {
+	o.w.Write(b)
+	o.text("\r\n")
+	o.size += int64(len(b))
+}
