@@ -1,0 +1,175 @@
+package queue
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+)
+
+// attempt runs one job to the end: claim, deliver, apply, commit. It gives when the job is due again.
+func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
+	end := finished{job: key}
+	disk := context.WithoutCancel(ctx) // what an attempt came to is written down, stop or not
+	item, token, err := s.opts.Store.Claim(disk, s.opts.Owner, key)
+	if err != nil {
+		if !errors.Is(err, ErrGone) && !errors.Is(err, ErrClaimed) {
+			s.opts.Log.Error("claim failed", "id", key.ID, "error", err)
+			end.next = s.opts.Now().Add(maxSleep)
+		}
+		return end
+	}
+	job, later := s.due(item, key)
+	if len(job.Recipients) == 0 {
+		s.release(disk, key, token)
+		end.next = later
+		return end
+	}
+	outcomes := s.opts.Deliverer.Deliver(ctx, job)
+	if ctx.Err() != nil {
+		// The relay is stopping. What the attempt had decided counts; the rest is as if it had not been tried.
+		job, outcomes = decided(job, outcomes)
+	}
+	if len(job.Recipients) == 0 {
+		s.release(disk, key, token)
+		return end
+	}
+	now := s.opts.Now()
+	t := Apply(job, outcomes, now, s.opts.Schedule)
+	s.logOutcomes(job, t, now)
+	end.notices = s.commit(ctx, key, token, t)
+	end.next = later
+	for _, u := range t.Recipients {
+		if u.Recipient.State == Queued && (end.next.IsZero() || u.Recipient.NextAttempt.Before(end.next)) {
+			end.next = u.Recipient.NextAttempt
+		}
+	}
+	return end
+}
+
+// due makes the job of those recipients whose time has come; later is when the next of the others is due (zero: none).
+// A time further away than any pause was set by a wrong clock and counts as come.
+func (s *Scheduler) due(item Item, key JobKey) (job Job, later time.Time) {
+	now := s.opts.Now()
+	latest := now.Add(s.opts.Schedule.longest())
+	job = Job{Item: item, Open: func() (io.ReadCloser, error) { return s.opts.Store.Open(context.Background(), key.ID) }}
+	for _, i := range item.Pending(key.Destination) {
+		r := &item.Recipients[i]
+		switch {
+		case !r.NextAttempt.After(now), r.NextAttempt.After(latest):
+			job.Recipients = append(job.Recipients, i)
+			job.Attempt = max(job.Attempt, r.Attempts+1)
+		case later.IsZero() || r.NextAttempt.Before(later):
+			later = r.NextAttempt
+		}
+	}
+	return job, later
+}
+
+// decided keeps the recipients of an interrupted attempt whose outcome is final.
+func decided(job Job, outcomes []Outcome) (Job, []Outcome) {
+	var recipients []int
+	var kept []Outcome
+	for i, o := range outcomes {
+		if o.Result != ResultDeferred {
+			recipients, kept = append(recipients, job.Recipients[i]), append(kept, o)
+		}
+	}
+	job.Recipients = recipients
+	return job, kept
+}
+
+func (s *Scheduler) release(ctx context.Context, key JobKey, token Token) {
+	if err := s.opts.Store.Release(ctx, key, token); err != nil {
+		s.opts.Log.Error("release failed", "id", key.ID, "error", err)
+	}
+}
+
+// Pauses between tries to write down what happened.
+const (
+	firstCommitPause = time.Second
+	maxCommitPause   = time.Minute
+)
+
+// commit makes the transition and its notices durable in one batch, and gives hints for the notices. The mail has been
+// delivered or refused by now and must not be tried again because a disk failed, so it goes on trying until the relay stops.
+func (s *Scheduler) commit(ctx context.Context, key JobKey, token Token, t Transition) []hint {
+	disk := context.WithoutCancel(ctx)
+	for pause := firstCommitPause; ; pause = min(2*pause, maxCommitPause) {
+		batch := &Batch{Update: []Update{{key, token, t.Recipients}}}
+		err := s.addNotices(disk, batch, t.Notices)
+		if err == nil {
+			err = s.opts.Store.Commit(disk, batch)
+		}
+		if err == nil {
+			return s.announceNotices(batch.Put, t.Notices)
+		}
+		for _, p := range batch.Put {
+			p.Body.Discard()
+		}
+		if errors.Is(err, ErrGone) { // an operator deleted the message meanwhile
+			return nil
+		}
+		s.opts.Log.Error("the result of an attempt could not be stored, trying again", "id", key.ID, "pause", pause, "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// addNotices writes the notices' messages into the batch.
+func (s *Scheduler) addNotices(ctx context.Context, batch *Batch, notices []Notice) error {
+	for _, n := range notices {
+		now := s.opts.Now()
+		id := s.ids.Next(now)
+		text, err := s.compose(ctx, n, id, now)
+		if err != nil {
+			return err
+		}
+		body, err := s.opts.Store.NewBody(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := body.Write(text); err != nil {
+			body.Discard()
+			return err
+		}
+		batch.Put = append(batch.Put, Put{noticeItem(n, id, now, body.Size(), s.opts.Schedule), body})
+	}
+	return nil
+}
+
+// compose has the notice written, without the original if that cannot be read.
+func (s *Scheduler) compose(ctx context.Context, n Notice, id ID, now time.Time) ([]byte, error) {
+	original, err := s.opts.Store.Open(ctx, n.Item.ID)
+	if err == nil {
+		defer original.Close()
+		var text []byte
+		if text, err = s.opts.Notifier.Compose(n, id, now, original); err == nil {
+			return text, nil
+		}
+	}
+	s.opts.Log.Error("notice goes without the original message", "id", n.Item.ID, "error", err)
+	return s.opts.Notifier.Compose(n, id, now, bytes.NewReader(nil))
+}
+
+// noticeItem is the envelope of a notice: null sender, so that it is never answered (RFC 3464 section 2).
+func noticeItem(n Notice, id ID, now time.Time, size int64, schedule Schedule) Item {
+	return Item{
+		ID: id, Size: size, Arrived: now, Expires: now.Add(schedule.Lifetime),
+		Recipients: []Recipient{{Address: n.Item.Sender, Destination: DestinationOf(n.Item.Sender), NextAttempt: now}},
+	}
+}
+
+func (s *Scheduler) announceNotices(puts []Put, notices []Notice) []hint {
+	var hints []hint
+	for i, p := range puts {
+		s.logNotice(p.Item, notices[i])
+		hints = slices.Concat(hints, jobHints(&p.Item))
+	}
+	return hints
+}

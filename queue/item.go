@@ -1,0 +1,81 @@
+package queue
+
+import "time"
+
+// Item is one accepted message: its envelope, and what became of each recipient. The message text lies in the [Store].
+type Item struct {
+	ID      ID
+	Sender  string    // reverse-path in wire form without the angle brackets; "" is the null sender
+	Size    int64     // bytes of the message as stored
+	Arrived time.Time // when it was accepted
+	Expires time.Time // no attempt after the first one at or after this time
+
+	EightBit bool   // the message has bytes above 127: the next hop must offer 8BITMIME
+	Account  string // the authenticated account that submitted it, "" if it came from a listed network
+	Client   string // address of the client that submitted it, "" for notices made here
+
+	Recipients []Recipient
+}
+
+// Recipient is one recipient of an [Item] and its delivery state.
+type Recipient struct {
+	Address     string // forward-path in wire form without the angle brackets
+	Destination string // domain, lower case, ASCII; all recipients of one destination are tried together
+
+	State       State
+	Attempts    int
+	NextAttempt time.Time
+	DelayTold   bool    // a delay notice went out
+	TLSFailed   bool    // some attempt met broken TLS; from then on clear text is out of the question
+	Last        Outcome // of the latest attempt; zero before the first
+}
+
+// State is where a recipient stands.
+type State uint8
+
+const (
+	Queued    State = iota // waits for NextAttempt
+	Active                 // an attempt is under way; seen in listings, never stored
+	Delivered              // the next hop took responsibility
+	Failed                 // given up; the sender was told unless there is none
+)
+
+var stateNames = [...]string{"queued", "active", "delivered", "failed"}
+
+func (s State) String() string { return stateNames[s] }
+
+// Done reports whether nothing is left to do for the recipient.
+func (s State) Done() bool { return s == Delivered || s == Failed }
+
+// Done reports whether nothing is left to do for any recipient; a store drops such an item.
+func (it *Item) Done() bool {
+	for i := range it.Recipients {
+		if !it.Recipients[i].State.Done() {
+			return false
+		}
+	}
+	return true
+}
+
+// Pending lists the indexes of the recipients at destination that still wait.
+func (it *Item) Pending(destination string) []int {
+	var idx []int
+	for i := range it.Recipients {
+		if r := &it.Recipients[i]; r.Destination == destination && !r.State.Done() {
+			idx = append(idx, i)
+		}
+	}
+	return idx
+}
+
+// Clone copies the item so that neither copy sees changes of the other.
+func (it Item) Clone() Item {
+	it.Recipients = append([]Recipient(nil), it.Recipients...)
+	return it
+}
+
+// JobKey names a job: one message for one destination.
+type JobKey struct {
+	ID          ID
+	Destination string
+}

@@ -1,0 +1,62 @@
+package queue
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// logOutcomes writes one line an attempt and recipient. Scripts read these lines: keys stay as they are.
+func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time) {
+	for _, u := range t.Recipients {
+		r, o := u.Recipient, u.Recipient.Last
+		result := o.Result
+		if r.State == Failed {
+			result = ResultFailed // the lifetime ended
+		}
+		level := slog.LevelInfo
+		if result != ResultDelivered {
+			level = slog.LevelWarn
+		}
+		s.opts.Log.Log(context.Background(), level, "delivery",
+			"id", job.Item.ID, "sender", job.Item.Sender, "recipient", r.Address,
+			"host", Printable(o.Host), "address", o.Remote, "result", result.String(),
+			"cause", o.Cause, "status", o.Status, "reply", Printable(firstOf(o.Reply, o.Detail)),
+			"tls_version", o.TLS.Version, "tls_cipher", o.TLS.Cipher, "tls_group", o.TLS.Group,
+			"attempt", r.Attempts, "delay_ms", now.Sub(job.Item.Arrived).Milliseconds())
+	}
+	for _, i := range t.Dropped {
+		s.opts.Log.Warn("dropped", "id", job.Item.ID, "recipient", job.Item.Recipients[i].Address,
+			"reason", "undeliverable, and the null sender gets no notice")
+	}
+}
+
+var noticeNames = [...]string{"failure", "delay"}
+
+func (k NoticeKind) String() string { return noticeNames[k] }
+
+func (s *Scheduler) logNotice(notice Item, n Notice) {
+	s.opts.Log.Info("notice", "id", notice.ID, "kind", n.Kind.String(), "about", n.Item.ID,
+		"recipient", notice.Recipients[0].Address, "cause", n.Item.Recipients[n.Recipients[0]].Last.Cause)
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// Printable makes remote text safe for logs and terminals: a line end becomes " / ", every control, format (bidirectional
+// marks among them) and invalid character a "?".
+func Printable(s string) string {
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", " / ")
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}

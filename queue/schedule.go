@@ -1,0 +1,42 @@
+package queue
+
+import (
+	"hash/fnv"
+	"time"
+)
+
+// Schedule says when to try again and when to stop.
+type Schedule struct {
+	Retry       []time.Duration // pause after the first attempt, the second, ...; the last one repeats
+	Lifetime    time.Duration   // of a message, counted from its arrival
+	DelayNotice time.Duration   // the first failed attempt at this age tells the sender; 0: none does
+}
+
+// jitter spreads retries over a fifth of the pause, half before and half behind it, so that messages which failed together
+// do not come back together.
+const jitter = 5
+
+// Pause is the time to wait after the given attempt (1 is the first). The same job and attempt give the same pause.
+func (s Schedule) Pause(job JobKey, attempt int) time.Duration {
+	base := s.Retry[min(max(attempt, 1), len(s.Retry))-1]
+	h := fnv.New64a()
+	h.Write([]byte(job.Destination))
+	h.Write([]byte{byte(attempt), byte(attempt >> 8)})
+	for i := range 8 {
+		h.Write([]byte{byte(job.ID >> (8 * i))})
+	}
+	spread := base / jitter
+	if spread <= 0 {
+		return base
+	}
+	return base - spread/2 + time.Duration(h.Sum64()%uint64(spread))
+}
+
+// longest is the longest pause there is; what is due later than that after now was set by a clock that was wrong.
+func (s Schedule) longest() time.Duration {
+	var longest time.Duration
+	for _, d := range s.Retry {
+		longest = max(longest, d)
+	}
+	return longest + longest/jitter
+}

@@ -1,0 +1,215 @@
+package queue
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Notifier writes the text of a notice (a whole message, RFC 3464). original is the message it is about, nil if it cannot be
+// read any more.
+type Notifier interface {
+	Compose(n Notice, id ID, now time.Time, original io.Reader) ([]byte, error)
+}
+
+// SchedulerOptions says what a Scheduler works with. All fields but Grace are needed.
+type SchedulerOptions struct {
+	Store     Store
+	Deliverer Deliverer
+	Notifier  Notifier
+	Schedule  Schedule
+
+	Attempts               int           // attempts under way at once
+	AttemptsPerDestination int           // likewise, for one destination
+	Grace                  time.Duration // how long attempts under way may go on when Run's context ends
+
+	Owner string // names this relay in claims
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Scheduler decides which job is tried when. One goroutine (Run) owns all its state; attempts run in goroutines of their
+// own and come back over a channel.
+//
+// What it keeps in memory are hints: "this job may be due at that time". The store's word at the moment of the claim
+// decides, so a hint that is double or outdated does no harm.
+type Scheduler struct {
+	opts SchedulerOptions
+	ids  IDSource
+
+	hints    chan []hint   // jobs to look at, from outside
+	finished chan finished // attempts that ended
+	loaded   chan struct{} // closed when all of the store's jobs are known
+	stopped  chan struct{} // closed when Run has returned
+
+	attempts sync.WaitGroup
+}
+
+// hint says that a job may be due.
+type hint struct {
+	job JobKey
+	due time.Time
+}
+
+// finished is the end of an attempt: when the job is due again (zero: never), and the jobs of the notices it made.
+type finished struct {
+	job     JobKey
+	next    time.Time
+	notices []hint
+}
+
+// maxSleep bounds how long the scheduler waits without looking at the clock, which may have been set meanwhile.
+const maxSleep = time.Minute
+
+// NewScheduler prepares a scheduler; Run makes it work.
+func NewScheduler(o SchedulerOptions) *Scheduler {
+	return &Scheduler{
+		opts:     o,
+		hints:    make(chan []hint, 64),
+		finished: make(chan finished, 64),
+		loaded:   make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+}
+
+// NewBody starts taking in the content of a message for Enqueue.
+func (s *Scheduler) NewBody(ctx context.Context) (Body, error) { return s.opts.Store.NewBody(ctx) }
+
+// NextID gives the ID for a message that will be enqueued.
+func (s *Scheduler) NextID() ID { return s.ids.Next(s.opts.Now()) }
+
+// Enqueue makes a message durable and has it tried as soon as its recipients' NextAttempt says. When it returns nil the
+// relay is responsible for the message, whether or not Run is running.
+func (s *Scheduler) Enqueue(ctx context.Context, item Item, body Body) error {
+	if err := s.opts.Store.Commit(ctx, &Batch{Put: []Put{{item, body}}}); err != nil {
+		return err
+	}
+	s.announce(jobHints(&item))
+	return nil
+}
+
+// Retry makes all waiting recipients of a message due now. It gives the number of jobs that will be tried; those under way
+// are left alone.
+func (s *Scheduler) Retry(ctx context.Context, id ID) (int, error) {
+	jobs, err := RetryNow(ctx, s.opts.Store, s.opts.Owner, id, s.opts.Now())
+	// Hints for all jobs, changed or not: one that Run dropped while RetryNow held the claim must not be forgotten.
+	if item, gone := s.opts.Store.Get(ctx, id); gone == nil {
+		s.announce(jobHints(&item))
+	}
+	return len(jobs), err
+}
+
+// Loaded is closed when Run knows all jobs of the store.
+func (s *Scheduler) Loaded() <-chan struct{} { return s.loaded }
+
+// announce hands hints to Run. After Run's end they are not needed: the next start reads the store.
+func (s *Scheduler) announce(hints []hint) {
+	if len(hints) == 0 {
+		return
+	}
+	select {
+	case s.hints <- hints:
+	case <-s.stopped:
+	}
+}
+
+// jobHints gives one hint for each destination of an item with recipients that wait.
+func jobHints(item *Item) []hint {
+	var hints []hint
+	index := make(map[string]int, 1)
+	for i := range item.Recipients {
+		r := &item.Recipients[i]
+		if r.State.Done() {
+			continue
+		}
+		at, known := index[r.Destination]
+		if !known {
+			index[r.Destination] = len(hints)
+			hints = append(hints, hint{JobKey{item.ID, r.Destination}, r.NextAttempt})
+		} else if r.NextAttempt.Before(hints[at].due) {
+			hints[at].due = r.NextAttempt
+		}
+	}
+	return hints
+}
+
+// Run delivers until ctx ends. Then it starts no new attempts, lets those under way finish within Grace, cancels the rest
+// and returns when all have ended; their jobs stay in the store. It must be called once.
+func (s *Scheduler) Run(ctx context.Context) error {
+	defer close(s.stopped)
+	attempts, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	r := newReady(s.opts.Attempts, s.opts.AttemptsPerDestination)
+	if err := s.load(ctx, r); err != nil {
+		return err
+	}
+	close(s.loaded)
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	last := s.opts.Now()
+	for {
+		now := s.opts.Now()
+		if now.Before(last.Add(-maxSleep)) {
+			s.opts.Log.Warn("clock stepped back", "by", last.Sub(now))
+			r.clamp(now.Add(s.opts.Schedule.longest()))
+		}
+		last = now
+		for _, job := range r.start(now) {
+			s.attempts.Go(func() { s.finished <- s.attempt(attempts, job) })
+		}
+		timer.Reset(min(r.sleep(now), maxSleep))
+		select {
+		case <-ctx.Done():
+			return s.drain(r, cancel)
+		case hints := <-s.hints:
+			r.add(hints...)
+		case f := <-s.finished:
+			r.end(f)
+		case <-timer.C:
+		}
+	}
+}
+
+// load reads the jobs of the whole store.
+func (s *Scheduler) load(ctx context.Context, r *ready) error {
+	const page = 1000
+	var after ID
+	for {
+		items, err := s.opts.Store.Scan(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		latest := s.opts.Now().Add(s.opts.Schedule.longest())
+		for i := range items {
+			for _, h := range jobHints(&items[i]) {
+				if h.due.After(latest) { // set by a clock that was wrong
+					h.due = latest
+				}
+				r.add(h)
+			}
+			after = items[i].ID
+		}
+		if len(items) < page {
+			return ctx.Err()
+		}
+	}
+}
+
+// drain waits for the attempts under way, cancelling them after the grace period.
+func (s *Scheduler) drain(r *ready, cancel context.CancelFunc) error {
+	late := time.AfterFunc(s.opts.Grace, cancel)
+	defer late.Stop()
+	for r.active > 0 {
+		select {
+		case f := <-s.finished:
+			r.end(f)
+		case <-s.hints:
+		}
+	}
+	s.attempts.Wait()
+	return nil
+}
