@@ -1,0 +1,104 @@
+package notice
+
+import (
+	"strings"
+	"testing"
+
+	"tlsrelay/queue"
+)
+
+// Every cause has its own sentence and its own advice in every language; TLS causes have all parts.
+func TestEveryCauseHasTexts(t *testing.T) {
+	for key, l := range allTexts() {
+		for _, cause := range allCauses() {
+			if cause == "not-in-any-table" {
+				continue
+			}
+			parts := []string{"what", "do"}
+			if strings.HasPrefix(cause, "tls-") || strings.HasPrefix(cause, "starttls-") || strings.HasPrefix(cause,
+				"certificate-") {
+				parts = append(parts, "seen", "need", "forward")
+			}
+			for _, part := range parts {
+				if l.templates.Lookup(cause+"/"+part) == nil {
+					t.Errorf("%s: there is no text %s/%s", key, cause, part)
+				}
+			}
+		}
+		for _, needed := range []string{"generic/what", "generic/do", "subject", "below", "notice"} {
+			if l.templates.Lookup(needed) == nil {
+				t.Errorf("%s: there is no text %s", key, needed)
+			}
+		}
+	}
+}
+
+// The languages have the same texts, and none is for a cause that is gone.
+func TestNoStrayTexts(t *testing.T) {
+	known := strings.Join(allCauses(), " ") + " " + generic
+	for key, l := range allTexts() {
+		for _, tmpl := range l.templates.Templates() {
+			for other, o := range allTexts() {
+				if o.templates.Lookup(tmpl.Name()) == nil && tmpl.Name() != key {
+					t.Errorf("%s has the text %q, %s has not", key, tmpl.Name(), other)
+				}
+			}
+			if cause, _, ok := strings.Cut(tmpl.Name(), "/"); ok && !strings.Contains(" "+known+" ", " "+cause+" ") {
+				t.Errorf("%s: %q is for no cause of the tables", key, tmpl.Name())
+			}
+		}
+	}
+}
+
+// No text comes out empty, whatever little is known of the attempt; and a cause nobody knows gets the generic one.
+func TestTextsNeedNoFacts(t *testing.T) {
+	for _, l := range allTexts() {
+		for _, cause := range allCauses() {
+			for _, g := range []group{{Key: cause}, {Key: cause, Delay: true}, {Key: cause, Floor: "1.3"}} {
+				for _, part := range []string{"what", "do"} {
+					s, err := l.cause(part, g)
+					if err != nil || len(s) < 20 || strings.Contains(s, "<no value>") || strings.Contains(s, "\n") {
+						t.Errorf("%s: %s/%s is %q, %v", l.key, cause, part, s, err)
+					}
+				}
+			}
+		}
+		want, _ := l.cause("what", group{Key: generic, Domain: "example.org"})
+		if got, _ := l.cause("what", group{Key: "not-in-any-table", Domain: "example.org"}); got != want {
+			t.Errorf("%s: unknown cause gives %q", l.key, got)
+		}
+	}
+}
+
+func TestTextsFor(t *testing.T) {
+	for _, tt := range []struct{ want, got []string }{
+		{[]string{"de", "en"}, []string{"de", "en"}}, {[]string{"en"}, []string{"en"}}, {[]string{"fr", "de"},
+			[]string{"de"}},
+		{[]string{"fr"}, []string{"en"}}, {nil, []string{"en"}},
+	} {
+		var got []string
+		for _, l := range textsFor(tt.want) {
+			got = append(got, l.key)
+		}
+		if strings.Join(got, " ") != strings.Join(tt.got, " ") {
+			t.Errorf("%v gives %v, want %v", tt.want, got, tt.got)
+		}
+	}
+}
+
+func TestSubject(t *testing.T) {
+	for _, tt := range []struct {
+		lang, want string
+		n          queue.Notice
+	}{
+		{"en", "Not delivered: your message to info@example.org and 2 more", several()},
+		{"de", "Nicht zugestellt: Ihre Nachricht an info@example.org und 2 weitere", several()},
+		{"en", "Not delivered yet: your message to kunde@example.org", sample("loop", queue.NoticeDelay)},
+		{"de", "Noch nicht zugestellt: Ihre Nachricht an kunde@example.org", sample("loop", queue.NoticeDelay)},
+	} {
+		p, err := parse(compose(t, composer(tt.lang), tt.n, original))
+		if err != nil || p.header.Get("Subject") != tt.want {
+			t.Errorf("%v: subject %q, want %q", err, p.header.Get("Subject"), tt.want)
+		}
+	}
+}

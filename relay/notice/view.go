@@ -1,0 +1,190 @@
+package notice
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"tlsrelay/queue"
+)
+
+// Bounds of the part that people read; the delivery report has all.
+const (
+	maxListed   = 20   // recipients in a list
+	maxGroups   = 10   // causes explained
+	maxEvidence = 5    // different answers in a group
+	maxWords    = 1000 // characters of a remote's words
+)
+
+// view is what the templates see. All text in it is harmless and bounded.
+type view struct {
+	Hostname, QueueID, Subject string
+
+	Delay    bool
+	First    string // recipient, for the subject
+	Others   int    // recipients beside it
+	Total    int    // recipients
+	Arrived  time.Time
+	Until    time.Time     // end of the lifetime
+	Lifetime time.Duration // 0 if unknown
+	Groups   []group
+	Left     int    // recipients that no group shows
+	Returned string // "message", "header" or ""
+}
+
+// group is recipients of one domain with the same cause. Its embedded evidence is the first one.
+type group struct {
+	evidence
+	Key        string // of the cause
+	Domain     string
+	Hostname   string
+	Floor      string // lowest TLS version that the policy takes
+	Recipients []string
+	Count      int
+	Delay      bool
+	Expired    bool // given up because the lifetime ended
+	Size       int64
+	Evidence   []evidence
+	Several    bool // more than one evidence
+
+	help, queueID string
+}
+
+// evidence is what the last attempt saw, the same for its recipients.
+type evidence struct {
+	Recipients                  []string
+	Host, Address, Port         string
+	Seen, Reply, Detail, Status string
+	Stage                       string
+	Attempts                    int
+	Last                        time.Time
+}
+
+func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
+	item := n.Item
+	v := view{
+		Hostname: c.Hostname, QueueID: item.ID.String(), Subject: ret.subject,
+		Delay:  n.Kind == queue.NoticeDelay,
+		First:  notEncoded(plain(item.Recipients[n.Recipients[0]].Address, maxPath)),
+		Others: len(n.Recipients) - 1, Total: len(n.Recipients),
+		Arrived: in(item.Arrived, zone), Until: in(item.Expires, zone),
+		Returned: ret.kind(),
+	}
+	if item.Expires.After(item.Arrived) {
+		v.Lifetime = item.Expires.Sub(item.Arrived)
+	}
+	for _, i := range n.Recipients {
+		r := &item.Recipients[i]
+		if !v.add(c.group(n, r), evidenceOf(r, v.Delay, zone), plain(r.Address, maxPath)) {
+			v.Left++
+		}
+	}
+	for i := range v.Groups {
+		g := &v.Groups[i]
+		g.evidence, g.Several = g.Evidence[0], len(g.Evidence) > 1
+		g.Recipients = shorten(g.Recipients, g.Count)
+	}
+	return v
+}
+
+// group is the group that a recipient belongs to, still empty.
+func (c Composer) group(n queue.Notice, r *queue.Recipient) group {
+	return group{
+		Key: cmp.Or(ascii(r.Last.Cause, 60), generic), Domain: hostText(r.Destination), Hostname: c.Hostname,
+		Floor: ascii(r.Last.TLS.Floor, 10), Delay: n.Kind == queue.NoticeDelay, Expired: n.Expired, Size: n.Item.Size,
+		help: ascii(c.HelpURL, maxField), queueID: n.Item.ID.String(),
+	}
+}
+
+// add puts a recipient into its group; false says that there was no room to show it, or what it met.
+func (v *view) add(to group, e evidence, address string) bool {
+	var g *group
+	for i := range v.Groups {
+		if v.Groups[i].Key == to.Key && v.Groups[i].Domain == to.Domain {
+			g = &v.Groups[i]
+		}
+	}
+	if g == nil {
+		if len(v.Groups) == maxGroups {
+			return false
+		}
+		v.Groups = append(v.Groups, to)
+		g = &v.Groups[len(v.Groups)-1]
+	}
+	g.Count++
+	if len(g.Recipients) < maxListed {
+		g.Recipients = append(g.Recipients, address)
+	}
+	for i := range g.Evidence {
+		if known := &g.Evidence[i]; known.same(e) {
+			if len(known.Recipients) < maxListed {
+				known.Recipients = append(known.Recipients, address)
+			}
+			return g.Count <= maxListed
+		}
+	}
+	if len(g.Evidence) == maxEvidence {
+		return false
+	}
+	e.Recipients = []string{address}
+	g.Evidence = append(g.Evidence, e)
+	return g.Count <= maxListed
+}
+
+// shorten adds to a list how many are not on it.
+func shorten(list []string, count int) []string {
+	if left := count - len(list); left > 0 {
+		list = append(list, fmt.Sprintf("... (+%d)", left))
+	}
+	return list
+}
+
+func evidenceOf(r *queue.Recipient, delay bool, zone *time.Location) evidence {
+	o := r.Last
+	e := evidence{
+		Seen: plain(o.TLS.Seen, 200), Reply: words(o.Reply), Detail: words(o.Detail), Status: status(o, delay),
+		Stage: ascii(string(o.Stage), 20), Attempts: r.Attempts, Last: in(o.End, zone),
+	}
+	if o.Host != "" {
+		e.Host = hostText(o.Host)
+	}
+	if host, port, err := net.SplitHostPort(o.Remote); err == nil {
+		e.Address, e.Port = ascii(host, 60), ascii(port, 5)
+	}
+	return e
+}
+
+// same reports whether two recipients met the same; the moments of a pipelined dialogue differ slightly.
+func (e evidence) same(o evidence) bool {
+	return e.Host == o.Host && e.Address == o.Address && e.Port == o.Port && e.Seen == o.Seen && e.Reply == o.Reply &&
+		e.Detail == o.Detail && e.Status == o.Status && e.Stage == o.Stage && e.Attempts == o.Attempts
+}
+
+// words makes a remote's words fit to be quoted: harmless lines, maxWords characters in all.
+func words(s string) string {
+	var lines []string
+	left := maxWords
+	for line := range strings.SplitSeq(s, "\n") {
+		if left < len("...") {
+			break
+		}
+		if line = plain(line, left); line != "" {
+			lines = append(lines, line)
+			left -= width(line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// notEncoded keeps an address from being read as an encoded word (RFC 2047) in the subject.
+func notEncoded(s string) string { return strings.ReplaceAll(s, "=?", "=_") }
+
+// in shows t in a zone and leaves the zero time as it is.
+func in(t time.Time, zone *time.Location) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.In(zone)
+}
