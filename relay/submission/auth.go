@@ -1,0 +1,91 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// Mechanisms that are offered.
+const (
+	plain = sasl.Plain // RFC 4616
+	login = sasl.Login // draft-murchison-sasl-login, for old clients
+)
+
+// AuthMechanisms implements [smtp.AuthSession].
+func (s *session) AuthMechanisms() []string { return []string{plain, login} }
+
+// Auth implements [smtp.AuthSession]. The guard has checked that the client may log in here.
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	if mechanism == login {
+		return &loginServer{authenticate: s.authenticate}, nil
+	}
+	return plainServer{sasl.NewPlainServer(func(identity, name, password string) error {
+		if identity != "" && identity != name { // nobody may act for another account
+			password = ""
+		}
+		return s.authenticate(name, password)
+	})}, nil
+}
+
+// authenticate notes the account if name and password are right. Wrong ones cost the client time.
+func (s *session) authenticate(name, password string) error {
+	g := s.guard
+	ok, err := g.srv.opts.Accounts.Verify(name, password)
+	if err != nil {
+		g.srv.opts.Log.Error("cannot check a login", "client", clientText(g.client), "error", err)
+		return smtpReply(454, "4.7.0", "Logins cannot be checked now, try again later")
+	}
+	if ok && name != "" && password != "" {
+		g.account = name
+		return nil
+	}
+	// Not the name: people type their password there.
+	g.srv.opts.Log.Warn("login failed", "client", clientText(g.client), "attempt", g.failedLogins+1)
+	wait(g.srv.running, failedLoginDelay)
+	return smtpReply(535, "5.7.8", "Wrong user name or password")
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// plainServer gives a malformed response the right reply.
+type plainServer struct{ sasl.Server }
+
+func (p plainServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	challenge, done, err = p.Server.Next(response)
+	var refused *smtp.SMTPError
+	if err != nil && !errors.As(err, &refused) {
+		err = smtpReply(501, "5.5.2", "The response is not in the format of PLAIN")
+	}
+	return challenge, done, err
+}
+
+// loginServer is the server of LOGIN: it asks for the name, unless the client sent it at once, and for the password.
+type loginServer struct {
+	authenticate func(name, password string) error
+	asked, named bool
+	name         string
+}
+
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	switch {
+	case l.named:
+		return nil, true, l.authenticate(l.name, string(response))
+	case response == nil && !l.asked:
+		l.asked = true
+		return []byte("Username:"), false, nil
+	}
+	l.name, l.named = string(response), true
+	return []byte("Password:"), false, nil
+}

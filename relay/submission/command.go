@@ -1,0 +1,164 @@
+package submission
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/emersion/go-smtp"
+
+	"tlsrelay/relay/address"
+)
+
+// smtpReply makes a reply, of which go-smtp knows only errors. Status is an enhanced status code (RFC 3463).
+func smtpReply(code int, status, text string) *smtp.SMTPError {
+	e := &smtp.SMTPError{Code: code, Message: text}
+	fmt.Sscanf(status, "%d.%d.%d", &e.EnhancedCode[0], &e.EnhancedCode[1], &e.EnhancedCode[2])
+	return e
+}
+
+// commandText gives a line of at most limit bytes without its end and the blanks before that.
+func commandText(line []byte, limit int) (string, *smtp.SMTPError) {
+	if len(line) > limit {
+		return "", smtpReply(500, "5.5.2", fmt.Sprintf("Line too long: at most %d bytes", limit))
+	}
+	text, found := bytes.CutSuffix(line, []byte("\r\n"))
+	if !found {
+		return "", smtpReply(500, "5.5.2", "A line must end in CR LF, not in LF alone")
+	}
+	for _, c := range text {
+		if c < ' ' || c == 127 {
+			return "", smtpReply(501, "5.5.2", "A command must not have control characters")
+		}
+	}
+	return strings.TrimRight(string(text), " "), nil
+}
+
+// splitCommand gives the verb in upper case and its argument.
+func splitCommand(text string) (verb, arg string) {
+	verb, arg, _ = strings.Cut(text, " ")
+	return strings.ToUpper(verb), strings.TrimLeft(arg, " ")
+}
+
+// checkHello wants a name that a trace field can show: printable ASCII in one piece. Hosts that say "my_pc" are
+// welcome.
+func checkHello(name string) *smtp.SMTPError {
+	if name == "" {
+		return smtpReply(501, "5.5.4", "Say who you are: EHLO host.example.org")
+	}
+	if len(name) > maxHello {
+		return smtpReply(501, "5.5.4", fmt.Sprintf("The host name is longer than %d characters", maxHello))
+	}
+	for _, c := range []byte(name) {
+		if c <= ' ' || c > 126 {
+			return smtpReply(501, "5.5.4", "The host name must be printable ASCII without spaces")
+		}
+	}
+	return nil
+}
+
+// parseMail reads the argument of MAIL: the sender, zero for the null sender, and the size the client declares, 0 if
+// none.
+func parseMail(arg string) (sender address.Address, size int64, refused *smtp.SMTPError) {
+	path, found := cutPrefixFold(arg, "FROM:")
+	if !found {
+		return sender, 0, smtpReply(501, "5.5.4", "Syntax: MAIL FROM:<user@example.org>")
+	}
+	sender, _, rest, err := address.ParsePath(strings.TrimLeft(path, " "))
+	if err != nil {
+		return sender, 0, smtpReply(501, "5.1.7", "Bad sender address: "+err.Error())
+	}
+	size, refused = parseMailParameters(rest)
+	return sender, size, refused
+}
+
+// parseMailParameters knows SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954, 5), of which the last two change
+// nothing: the content shows whether it has 8-bit bytes, and who submits is known by the login.
+func parseMailParameters(s string) (size int64, refused *smtp.SMTPError) {
+	seen := map[string]bool{}
+	for _, p := range strings.Fields(s) {
+		key, value, _ := strings.Cut(p, "=")
+		key = strings.ToUpper(key)
+		if seen[key] {
+			return 0, smtpReply(501, "5.5.4", "A MAIL parameter stands there twice")
+		}
+		seen[key] = true
+		switch key {
+		case "SIZE":
+			n, err := strconv.ParseUint(value, 10, 63)
+			if err != nil && (len(value) > 20 || strings.Trim(value, "0123456789") != "" || value == "") {
+				return 0, smtpReply(501, "5.5.4", "SIZE must be a number of at most 20 digits")
+			}
+			size = int64(n) // of a number too large, the largest
+		case "BODY":
+			if v := strings.ToUpper(value); v != "7BIT" && v != "8BITMIME" {
+				return 0, smtpReply(501, "5.5.4", "BODY must be 7BIT or 8BITMIME")
+			}
+		case "AUTH":
+			if value == "" {
+				return 0, smtpReply(501, "5.5.4", "AUTH must have a value, AUTH=<> if in doubt")
+			}
+		default:
+			return 0, smtpReply(555, "5.5.4", "A MAIL parameter is not supported; see the answer to EHLO for those that are")
+		}
+	}
+	return size, nil
+}
+
+// parseRcpt reads the argument of RCPT. <postmaster> without a domain is the one of this host (RFC 5321, 4.1.1.3).
+func parseRcpt(arg, hostname string) (address.Address, *smtp.SMTPError) {
+	path, found := cutPrefixFold(arg, "TO:")
+	if !found {
+		return address.Address{}, smtpReply(501, "5.5.4", "Syntax: RCPT TO:<user@example.org>")
+	}
+	path = strings.TrimLeft(path, " ")
+	if rest, found := cutPrefixFold(path, "<postmaster>"); found {
+		path = "<postmaster@" + hostname + ">" + rest
+	}
+	recipient, null, rest, err := address.ParsePath(path)
+	switch {
+	case err != nil:
+		return recipient, smtpReply(501, "5.1.3", "Bad recipient address: "+err.Error())
+	case null:
+		return recipient, smtpReply(501, "5.1.3", "Bad recipient address: <> can only be a sender")
+	case rest != "":
+		return recipient, smtpReply(555, "5.5.4", "RCPT parameters are not supported")
+	}
+	return recipient, nil
+}
+
+// parseAuth reads the argument of AUTH: the mechanism and the initial response, "" if there is none.
+func parseAuth(arg string) (mechanism, response string, refused *smtp.SMTPError) {
+	fields := strings.Fields(arg)
+	if len(fields) < 1 || len(fields) > 2 {
+		return "", "", smtpReply(501, "5.5.4", "Syntax: AUTH PLAIN or AUTH LOGIN")
+	}
+	mechanism = strings.ToUpper(fields[0])
+	if mechanism != plain && mechanism != login {
+		return "", "", smtpReply(504, "5.5.4", "The mechanism is not supported: use PLAIN or LOGIN")
+	}
+	if len(fields) == 2 {
+		response = fields[1]
+		if !isBase64(response) {
+			return "", "", errBase64
+		}
+	}
+	return mechanism, response, nil
+}
+
+var errBase64 = smtpReply(501, "5.5.2", "The response must be base64")
+
+// isBase64 reports whether s is what RFC 4954, 4 allows as a response.
+func isBase64(s string) bool {
+	_, err := base64.StdEncoding.DecodeString(s)
+	return err == nil || s == "="
+}
+
+func cutPrefixFold(s, prefix string) (rest string, found bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}

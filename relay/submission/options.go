@@ -1,0 +1,118 @@
+package submission
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"tlsrelay/queue"
+)
+
+// TLSMode says how TLS comes to a listener.
+type TLSMode uint8
+
+const (
+	TLSOff      TLSMode = iota // none
+	TLSStartTLS                // offered by STARTTLS (RFC 3207)
+	TLSImplicit                // from the first byte (RFC 8314)
+)
+
+// AuthMode says who may log in at a listener. Without TLS nobody can.
+type AuthMode uint8
+
+const (
+	AuthOff      AuthMode = iota // nobody: only listed networks relay
+	AuthOptional                 // clients outside the listed networks must
+	AuthRequired                 // all must
+)
+
+// Listener is one address at which mail comes in.
+type Listener struct {
+	Address  string       // "127.0.0.1:2525"
+	Net      net.Listener // if not nil, it is used instead of Address
+	TLS      TLSMode
+	Auth     AuthMode
+	Networks []netip.Prefix // clients that may relay without AUTH
+}
+
+// Accounts knows the passwords. An error says that it could not tell.
+type Accounts interface {
+	Verify(name, password string) (bool, error)
+}
+
+// Queue takes messages over. When Enqueue returns nil, the message is on stable storage. All methods return soon after
+// ctx ends; Enqueue and NewBody answer with [queue.ErrFull] when there is no room.
+type Queue interface {
+	NewBody(ctx context.Context) (queue.Body, error)
+	NextID() queue.ID
+	Enqueue(ctx context.Context, item queue.Item, body queue.Body) error
+}
+
+// Options is what a [Server] needs. All but TLSConfig and Accounts must be set; those two if a listener asks for them.
+type Options struct {
+	Hostname    string // in greeting, EHLO and trace fields; domain of <postmaster>
+	Listeners   []Listener
+	TLSConfig   *tls.Config   // with a certificate; below TLS 1.2 nothing is ever spoken
+	MessageSize int64         // largest message in bytes
+	Recipients  int           // most of one message
+	Connections int           // most at once, over all listeners
+	Accounts    Accounts      // for AUTH
+	Queue       Queue         // takes the messages
+	Lifetime    time.Duration // of a message in the queue
+	Log         *slog.Logger
+	Now         func() time.Time // the time of arrival
+}
+
+// check finds options that cannot work.
+func (o *Options) check() error {
+	switch {
+	case o.Hostname == "":
+		return errors.New("submission: the hostname is missing")
+	case o.MessageSize <= 0 || o.Recipients <= 0 || o.Connections <= 0 || o.Lifetime <= 0:
+		return errors.New("submission: message size, recipients, connections and lifetime must be above zero")
+	case o.Queue == nil || o.Log == nil || o.Now == nil:
+		return errors.New("submission: queue, log and clock must be given")
+	}
+	for i := range o.Listeners {
+		l := &o.Listeners[i]
+		switch {
+		case l.TLS > TLSImplicit || l.Auth > AuthRequired:
+			return fmt.Errorf("listener %s: unknown mode of TLS or AUTH", l.name())
+		case l.TLS != TLSOff && o.TLSConfig == nil:
+			return fmt.Errorf("listener %s: TLS needs a certificate", l.name())
+		case l.TLS == TLSOff && l.Auth == AuthRequired:
+			return fmt.Errorf("listener %s: AUTH is required but never possible without TLS", l.name())
+		case l.Auth != AuthOff && o.Accounts == nil:
+			return fmt.Errorf("listener %s: AUTH needs accounts", l.name())
+		}
+	}
+	return nil
+}
+
+func (l *Listener) name() string {
+	if l.Net != nil {
+		return l.Net.Addr().String()
+	}
+	return l.Address
+}
+
+// lists reports whether a client may relay without AUTH.
+func (l *Listener) lists(client netip.Addr) bool {
+	if l.Auth == AuthRequired {
+		return false
+	}
+	for _, p := range l.Networks {
+		if p.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// canLogin reports whether AUTH is possible, once there is TLS.
+func (l *Listener) canLogin() bool { return l.Auth != AuthOff && l.TLS != TLSOff }
