@@ -1,0 +1,103 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"tlsrelay/queue"
+	"tlsrelay/relay/dns"
+)
+
+// host is one next hop.
+type host struct {
+	name  string
+	port  uint16
+	route *Route // nil for an MX host
+}
+
+// implicitTLS reports whether the session starts with the handshake.
+func (h host) implicitTLS() bool { return h.route != nil && h.port == portImplicitTLS }
+
+// nextHops finds the hosts for a domain in order of preference (RFC 5321 section 5.1). When there are none, the outcome
+// says why.
+func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.Outcome) {
+	if route := routeFor(d.opts.Routes, domain); route != nil {
+		return route.hosts(), queue.Outcome{}
+	}
+	if literal, ok := addressLiteral(domain); ok {
+		return []host{{name: literal.String(), port: d.opts.Port}}, queue.Outcome{}
+	}
+	answer, err := d.opts.Resolver.LookupMX(ctx, domain)
+	switch {
+	case errors.Is(err, dns.ErrNoSuchDomain):
+		return nil, failed(queue.NoSuchDomain, queue.StageDNS, "the domain "+domain+" does not exist")
+	case err != nil:
+		return nil, deferred(queue.DNSTrouble, queue.StageDNS, err.Error())
+	case answer.Null:
+		return nil, failed(queue.NullMX, queue.StageDNS, "the domain "+domain+" says that it accepts no mail (null MX)")
+	case len(answer.Hosts) == 0: // implicit MX
+		return []host{{name: domain, port: d.opts.Port}}, queue.Outcome{}
+	}
+	hosts := d.mxHosts(answer.Hosts)
+	if len(hosts) == 0 {
+		return nil, failed(queue.Loop, queue.StageDNS, "mail for "+domain+" would come back to this relay: it is the best MX itself")
+	}
+	return hosts, queue.Outcome{}
+}
+
+// mxHosts takes the MX records sorted by preference up to this relay itself: mail must not go to a host that is no better
+// (RFC 5321 section 5.1).
+func (d *Deliverer) mxHosts(records []dns.MX) []host {
+	var hosts []host
+	own := len(records)
+	for i, mx := range records {
+		if strings.EqualFold(mx.Host, d.opts.Hostname) {
+			own = i
+			break
+		}
+	}
+	for _, mx := range records {
+		if own < len(records) && mx.Preference >= records[own].Preference {
+			break
+		}
+		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port})
+	}
+	return hosts
+}
+
+// addresses gives the host's addresses, those of both families mixed as the resolver has them.
+func (d *Deliverer) addresses(ctx context.Context, h host) ([]netip.Addr, queue.Outcome) {
+	if addr, err := netip.ParseAddr(h.name); err == nil {
+		return []netip.Addr{addr}, queue.Outcome{}
+	}
+	answer, err := d.opts.Resolver.LookupAddrs(ctx, h.name)
+	switch {
+	case errors.Is(err, dns.ErrNoSuchDomain):
+		// The domain exists, its host does not: the MX record may be mended.
+		return nil, deferred(queue.DNSTrouble, queue.StageDNS, "the host "+h.name+" does not exist")
+	case err != nil:
+		return nil, deferred(queue.DNSTrouble, queue.StageDNS, err.Error())
+	case len(answer.Addrs) == 0:
+		return nil, deferred(queue.DNSTrouble, queue.StageDNS, "the host "+h.name+" has no address")
+	}
+	return answer.Addrs, queue.Outcome{}
+}
+
+// addressLiteral reads "[192.0.2.1]" and "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3).
+func addressLiteral(domain string) (netip.Addr, bool) {
+	inner, ok := strings.CutPrefix(domain, "[")
+	if !ok {
+		return netip.Addr{}, false
+	}
+	inner, ok = strings.CutSuffix(inner, "]")
+	if !ok {
+		return netip.Addr{}, false
+	}
+	if v6, isV6 := strings.CutPrefix(strings.ToLower(inner), "ipv6:"); isV6 {
+		inner = v6
+	}
+	addr, err := netip.ParseAddr(inner)
+	return addr, err == nil
+}
