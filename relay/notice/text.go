@@ -10,12 +10,6 @@ import (
 //go:embed text
 var textFiles embed.FS
 
-// tlsCauses are the keys of the table in package tlspolicy that have texts here; queue.Causes gives the others.
-var tlsCauses = []string{
-	"starttls-not-offered", "starttls-refused", "tls-version", "tls-cipher", "tls-handshake",
-	"certificate-expired", "certificate-name", "certificate-untrusted", "certificate-unreadable",
-}
-
 // generic is the text key for a cause that has no text of its own.
 const generic = "generic"
 
