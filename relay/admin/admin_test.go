@@ -1,0 +1,235 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"tlsrelay/queue"
+	"tlsrelay/queue/spool"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var arrived = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+// rig is a store with a few messages, asked directly and over the socket.
+type rig struct {
+	store   *spool.Store
+	log     bytes.Buffer
+	retried []queue.ID
+	ways    map[string]Queue
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	dir := t.TempDir()
+	r := &rig{}
+	var err error
+	r.store, err = spool.Open(filepath.Join(dir, "spool"), spool.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.store.Close() })
+	direct := &Direct{
+		Store: r.store,
+		RetryOne: func(_ context.Context, id queue.ID) error {
+			r.retried = append(r.retried, id)
+			return nil
+		},
+		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+	}
+	l, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, SocketName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("socket: %v, %v", info, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(ctx, l, direct) }()
+	client, err := Dial(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	r.ways = map[string]Queue{"direct": direct, "socket": client}
+	return r
+}
+
+// put stores a message for each of the recipients' domains.
+func (r *rig) put(t *testing.T, id queue.ID, sender string, recipients ...string) {
+	t.Helper()
+	body, err := r.store.NewBody(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(body, "Subject: %d\r\n\r\n", id)
+	item := queue.Item{ID: id, Sender: sender, Size: body.Size(), Arrived: arrived, Expires: arrived.Add(72 * time.Hour)}
+	for _, to := range recipients {
+		item.Recipients = append(item.Recipients, queue.Recipient{
+			Address: to, Destination: queue.DestinationOf(to), Attempts: 2, NextAttempt: arrived.Add(time.Hour),
+			Last: queue.Outcome{Cause: "tls-version", Status: "4.7.5", Host: "mx.\x1b[31mtest", Detail: "alert 70\x07", Reply: ""},
+		})
+	}
+	if err := r.store.Commit(context.Background(), &queue.Batch{Put: []queue.Put{{Item: item, Body: body}}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func list(t *testing.T, q Queue, s Selection) string {
+	t.Helper()
+	var ids []string
+	err := q.List(context.Background(), s, func(m Message) error { ids = append(ids, fmt.Sprint(uint64(m.ID))); return nil })
+	if err != nil {
+		t.Errorf("List(%+v): %v", s, err)
+	}
+	return strings.Join(ids, " ")
+}
+
+func TestSelections(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test", "y@two.test")
+	r.put(t, 2, "b@app.test", "x@two.test")
+	r.put(t, 3, "", "a@app.test")
+	for name, q := range r.ways {
+		t.Run(name, func(t *testing.T) {
+			for _, tt := range []struct {
+				s    Selection
+				want string
+			}{
+				{Selection{}, ""}, // nothing was asked for
+				{Selection{All: true}, "1 2 3"},
+				{Selection{Domain: "two.test"}, "1 2"},
+				{Selection{Domain: "TWO.test", Sender: "A@app.test"}, "1"},
+				{Selection{Sender: "<>"}, "3"},
+				{Selection{Domain: "three.test"}, ""},
+				{Selection{IDs: []queue.ID{3, 1}}, "3 1"},
+			} {
+				if got := list(t, q, tt.s); got != tt.want {
+					t.Errorf("%+v selects %q, want %q", tt.s, got, tt.want)
+				}
+			}
+			err := q.List(context.Background(), Selection{IDs: []queue.ID{9}}, func(Message) error { return nil })
+			if !errors.Is(err, queue.ErrGone) || !strings.Contains(err.Error(), queue.ID(9).String()) {
+				t.Errorf("unknown ID: %v", err)
+			}
+		})
+	}
+}
+
+func TestMessageFormIsTheContract(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test")
+	for name, q := range r.ways {
+		q.List(context.Background(), Selection{All: true}, func(m Message) error {
+			got, err := json.Marshal(m)
+			want := `{"id":"` + queue.ID(1).String() + `","sender":"a@app.test","size":14,"arrived":"2026-11-23T08:00:00Z","expires":"2026-11-26T08:00:00Z",` +
+				`"recipients":[{"address":"x@one.test","state":"queued","attempts":2,"next_attempt":"2026-11-23T09:00:00Z","cause":"tls-version",` +
+				`"status":"4.7.5","diagnostic":"alert 70?","host":"mx.?[31mtest"}]}`
+			if err != nil || string(got) != want {
+				t.Errorf("%s: %s\nwant %s", name, got, want)
+			}
+			return nil
+		})
+	}
+}
+
+func TestContent(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test")
+	for name, q := range r.ways {
+		var b bytes.Buffer
+		if err := q.Content(context.Background(), 1, &b); err != nil || b.String() != "Subject: 1\r\n\r\n" {
+			t.Errorf("%s: %q, %v", name, b.String(), err)
+		}
+		if err := q.Content(context.Background(), 2, &b); !errors.Is(err, queue.ErrGone) {
+			t.Errorf("%s: unknown message: %v", name, err)
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	r := newRig(t)
+	for id := range queue.ID(6) {
+		r.put(t, id+1, "a@app.test", "x@one.test")
+	}
+	ctx := context.Background()
+	for i, q := range []Queue{r.ways["direct"], r.ways["socket"]} {
+		id := queue.ID(i + 1)
+		if n, err := q.Retry(ctx, Selection{IDs: []queue.ID{id}}); n != 1 || err != nil {
+			t.Errorf("retry: %d, %v", n, err)
+		}
+		if n, err := q.Delete(ctx, Selection{IDs: []queue.ID{id}}); n != 1 || err != nil {
+			t.Errorf("delete: %d, %v", n, err)
+		}
+		if n, err := q.Delete(ctx, Selection{IDs: []queue.ID{id}}); n != 0 || !errors.Is(err, queue.ErrGone) {
+			t.Errorf("delete again: %d, %v", n, err)
+		}
+		if !strings.Contains(r.log.String(), "msg=deleted id="+id.String()) {
+			t.Errorf("the log does not name %v: %s", id, r.log.String())
+		}
+	}
+	if n, err := r.ways["socket"].Delete(ctx, Selection{}); n != 0 || err != nil {
+		t.Errorf("the empty selection deleted %d, %v", n, err)
+	}
+	if n, err := r.ways["socket"].Delete(ctx, Selection{All: true}); n != 4 || err != nil {
+		t.Errorf("delete all: %d, %v", n, err)
+	}
+	if len(r.retried) != 2 {
+		t.Errorf("retried %v", r.retried)
+	}
+}
+
+func TestBrokenListingIsAnError(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test")
+	stop := errors.New("stop")
+	if err := r.ways["socket"].List(context.Background(), Selection{All: true}, func(Message) error { return stop }); err != stop {
+		t.Errorf("the caller's error became %v", err)
+	}
+}
+
+func TestNoRelayRuns(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Dial(context.Background(), dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no socket: %v", err)
+	}
+	l, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(interface{ SetUnlinkOnClose(bool) }).SetUnlinkOnClose(false) // as a relay leaves it that was killed
+	l.Close()
+	if _, err := Dial(context.Background(), dir); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("dead socket: %v", err)
+	}
+	l, err = Listen(dir)
+	if err != nil {
+		t.Fatalf("the dead socket is in the way: %v", err)
+	}
+	l.Close()
+	if _, err := Listen(filepath.Join(dir, strings.Repeat("x", 120))); err == nil {
+		t.Error("a path too long for a socket is no error")
+	}
+}

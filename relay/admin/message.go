@@ -1,0 +1,81 @@
+// Package admin is the operator's way into a relay: what the queue commands ask for, answered from the store itself or,
+// while the relay runs, over a unix socket in its data folder.
+package admin
+
+import (
+	"strings"
+	"time"
+
+	"tlsrelay/queue"
+)
+
+// Message is one queued message as the commands and the API show it. Scripts read its JSON form; names stay as they are.
+type Message struct {
+	ID         queue.ID    `json:"id"`
+	Sender     string      `json:"sender"`
+	Size       int64       `json:"size"`
+	Arrived    time.Time   `json:"arrived"`
+	Expires    time.Time   `json:"expires"`
+	Recipients []Recipient `json:"recipients"` // those that are not done
+}
+
+// Recipient is a recipient that waits, and what the latest attempt came to.
+type Recipient struct {
+	Address     string    `json:"address"`
+	State       string    `json:"state"` // queued or active
+	Attempts    int       `json:"attempts"`
+	NextAttempt time.Time `json:"next_attempt"`
+	Cause       string    `json:"cause"`
+	Status      string    `json:"status"`
+	Diagnostic  string    `json:"diagnostic"`
+	Host        string    `json:"host"`
+}
+
+// maxDiagnostic bounds what a listing shows of a remote's words, in bytes.
+const maxDiagnostic = 500
+
+func newMessage(item *queue.Item) Message {
+	m := Message{ID: item.ID, Sender: item.Sender, Size: item.Size, Arrived: item.Arrived.UTC(), Expires: item.Expires.UTC(),
+		Recipients: []Recipient{}}
+	for i := range item.Recipients {
+		r := &item.Recipients[i]
+		if r.State.Done() {
+			continue
+		}
+		diagnostic := r.Last.Reply
+		if diagnostic == "" {
+			diagnostic = r.Last.Detail
+		}
+		if len(diagnostic) > maxDiagnostic {
+			diagnostic = strings.ToValidUTF8(diagnostic[:maxDiagnostic], "")
+		}
+		m.Recipients = append(m.Recipients, Recipient{
+			Address: r.Address, State: r.State.String(), Attempts: r.Attempts, NextAttempt: r.NextAttempt.UTC(),
+			Cause: r.Last.Cause, Status: r.Last.Status, Diagnostic: queue.Printable(diagnostic), Host: queue.Printable(r.Last.Host),
+		})
+	}
+	return m
+}
+
+// Selection says which messages a command is about: IDs, or all that match Domain (of a recipient that waits) and Sender.
+// The zero Selection selects nothing; All selects everything.
+type Selection struct {
+	IDs    []queue.ID `json:"ids,omitempty"`
+	Domain string     `json:"domain,omitempty"`
+	Sender string     `json:"sender,omitempty"`
+	All    bool       `json:"all,omitempty"`
+}
+
+// matches is for selections without IDs.
+func (s Selection) matches(item *queue.Item) bool {
+	if s.Domain == "" && s.Sender == "" {
+		return s.All
+	}
+	if s.Sender != "" && !strings.EqualFold(s.Sender, item.Sender) && !(s.Sender == "<>" && item.Sender == "") {
+		return false
+	}
+	if s.Domain == "" {
+		return true
+	}
+	return len(item.Pending(strings.ToLower(s.Domain))) > 0
+}

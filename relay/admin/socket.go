@@ -1,0 +1,120 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"tlsrelay/queue"
+)
+
+// SocketName is the control socket's name in the data folder.
+const SocketName = "control.sock"
+
+// Listen opens the control socket in dataDir, for the owner alone. A socket left behind by a relay that died is replaced;
+// the caller holds the lock of the data folder, so no other relay can be behind it.
+func Listen(dataDir string) (net.Listener, error) {
+	path := filepath.Join(dataDir, SocketName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w (a path over 107 bytes is too long for a socket)", err)
+	}
+	return l, nil
+}
+
+// Serve answers commands on l until ctx ends.
+func Serve(ctx context.Context, l net.Listener, q Queue) error {
+	server := &http.Server{Handler: handler(q), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() {
+		bounded, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if server.Shutdown(bounded) != nil {
+			server.Close()
+		}
+	})
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// result is the answer to a command that changes something.
+type result struct {
+	Count int    `json:"count"`
+	Error string `json:"error,omitempty"`
+	Gone  bool   `json:"gone,omitempty"` // the error is queue.ErrGone
+}
+
+// endOfList closes a listing, so that a client can tell a whole one from one that broke off.
+type endOfList struct {
+	End *result `json:"end"`
+}
+
+func newResult(n int, err error) *result {
+	r := &result{Count: n}
+	if err != nil {
+		r.Error, r.Gone = err.Error(), errors.Is(err, queue.ErrGone)
+	}
+	return r
+}
+
+func handler(q Queue) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /queue/list", func(w http.ResponseWriter, r *http.Request) {
+		selected(w, r, func(s Selection) {
+			out := json.NewEncoder(w)
+			n := 0
+			err := q.List(r.Context(), s, func(m Message) error { n++; return out.Encode(m) })
+			out.Encode(endOfList{newResult(n, err)})
+		})
+	})
+	mux.HandleFunc("GET /queue/content/{id}", func(w http.ResponseWriter, r *http.Request) {
+		id, err := queue.ParseID(r.PathValue("id"))
+		if err == nil {
+			err = q.Content(r.Context(), id, w)
+		}
+		var about *IDError
+		switch {
+		case err == nil:
+		case errors.As(err, &about):
+			http.Error(w, err.Error(), http.StatusNotFound)
+		default:
+			panic(http.ErrAbortHandler) // part of the message may be out: break off so that the client sees it
+		}
+	})
+	change := func(do func(context.Context, Selection) (int, error)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			selected(w, r, func(s Selection) { json.NewEncoder(w).Encode(newResult(do(r.Context(), s))) })
+		}
+	}
+	mux.HandleFunc("POST /queue/retry", change(q.Retry))
+	mux.HandleFunc("POST /queue/delete", change(q.Delete))
+	return mux
+}
+
+// maxRequest bounds a request's body; it holds some hundred thousand IDs.
+const maxRequest = 8 << 20
+
+func selected(w http.ResponseWriter, r *http.Request, do func(Selection)) {
+	var s Selection
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&s); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	do(s)
+}
