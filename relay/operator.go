@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"tlsrelay/configs"
+	"tlsrelay/queue"
+	"tlsrelay/queue/spool"
+	"tlsrelay/relay/admin"
+	"tlsrelay/relay/submission/account"
+)
+
+// What the queue commands work with.
+type (
+	Queue     = admin.Queue
+	Selection = admin.Selection
+	Message   = admin.Message
+	ID        = queue.ID
+)
+
+// ErrGone means that a message is not in the queue.
+var ErrGone = queue.ErrGone
+
+// ParseID reads the ID of a message.
+func ParseID(s string) (ID, error) { return queue.ParseID(s) }
+
+// OpenQueue gives access to the queue: through the relay that runs on the configuration's data folder, or, when none runs,
+// by opening its spool. Close it soon: no relay can start while the spool is open.
+func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queue, error) {
+	client, err := admin.Dial(ctx, cfg.DataDir)
+	if err == nil {
+		return client, nil
+	}
+	if !noRelayRuns(err) {
+		return nil, err
+	}
+	if err := secureDataDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	store, err := spool.Open(spoolDir(cfg), spool.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &admin.Direct{
+		Store: store,
+		RetryOne: func(ctx context.Context, id queue.ID) error {
+			_, err := queue.RetryNow(ctx, store, cfg.Hostname, id, time.Now())
+			return err
+		},
+		Log:     log,
+		OnClose: store.Close,
+	}, nil
+}
+
+// OpenAccounts opens the accounts for SMTP AUTH. A relay that runs sees changes by itself.
+func OpenAccounts(cfg *configs.Config) (*account.File, error) {
+	if err := secureDataDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	return account.Open(filepath.Join(cfg.DataDir, "accounts"))
+}
+
+// noRelayRuns reports whether an error from the control socket means that no relay is behind it.
+func noRelayRuns(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}

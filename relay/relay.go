@@ -1,0 +1,146 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"tlsrelay/configs"
+	"tlsrelay/queue"
+	"tlsrelay/queue/spool"
+	"tlsrelay/relay/admin"
+	"tlsrelay/relay/submission"
+)
+
+// Relay is a relay that is ready to run: its ports are bound, its spool is open.
+type Relay struct {
+	log       *slog.Logger
+	store     *spool.Store
+	scheduler *queue.Scheduler
+	front     *submission.Server
+	control   net.Listener
+}
+
+// stopGrace is how long attempts and messages in transfer may go on after the order to stop.
+const stopGrace = 20 * time.Second
+
+// New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
+// an error here, and nothing stays open.
+func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
+	r := &Relay{log: log}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	for _, w := range cfg.Warnings(time.Now()) {
+		log.Warn(w)
+	}
+	if err = secureDataDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	if r.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log}); err != nil {
+		return nil, err
+	}
+	certificate, err := listenerTLS(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	deliverer, err := newDeliverer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.scheduler = queue.NewScheduler(queue.SchedulerOptions{
+		Store:                  r.store,
+		Deliverer:              deliverer,
+		Notifier:               newNotifier(cfg),
+		Schedule:               scheduleOf(cfg),
+		Attempts:               cfg.Delivery.Connections,
+		AttemptsPerDestination: cfg.Delivery.ConnectionsPerDestination,
+		Grace:                  stopGrace,
+		Owner:                  cfg.Hostname,
+		Now:                    time.Now,
+		Log:                    log,
+	})
+	r.front, err = newSubmission(cfg, r.scheduler, certificate, log)
+	if err != nil {
+		return nil, err
+	}
+	r.control, err = admin.Listen(cfg.DataDir)
+	return r, err
+}
+
+// Addrs gives the addresses of the listeners, in the order of the configuration.
+func (r *Relay) Addrs() []net.Addr { return r.front.Addresses() }
+
+// Run works until ctx ends, then stops in order: no new mail, messages in transfer and attempts under way finish within a
+// bound, and everything that is left stays in the spool. A relay runs once.
+func (r *Relay) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	deliveries, stopDeliveries := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDeliveries()
+
+	var inbound, outbound sync.WaitGroup
+	start := func(wg *sync.WaitGroup, what string, run func() error) {
+		wg.Go(func() {
+			if err := run(); err != nil {
+				fail(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	start(&outbound, "scheduler", func() error { return r.scheduler.Run(deliveries) })
+	start(&inbound, "control socket", func() error {
+		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryOne: r.retry, Log: r.log})
+	})
+	select {
+	case <-r.scheduler.Loaded():
+		start(&inbound, "listener", func() error { return r.front.Serve(ctx) })
+		r.log.Info("ready", "listeners", addresses(r.Addrs()))
+	case <-ctx.Done():
+	}
+
+	<-ctx.Done()
+	r.log.Info("stopping", "grace", stopGrace)
+	inbound.Wait()
+	stopDeliveries()
+	outbound.Wait()
+	err := r.close()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	r.log.Info("stopped")
+	return err
+}
+
+func (r *Relay) retry(ctx context.Context, id queue.ID) error {
+	_, err := r.scheduler.Retry(ctx, id)
+	return err
+}
+
+// close gives back what New opened, as far as it came.
+func (r *Relay) close() error {
+	var errs []error
+	if r.front != nil {
+		errs = append(errs, r.front.Close())
+	}
+	if r.control != nil {
+		r.control.Close()
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func addresses(addrs []net.Addr) []string {
+	var s []string
+	for _, a := range addrs {
+		s = append(s, a.String())
+	}
+	return s
+}
