@@ -37,7 +37,7 @@ func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
 		return end
 	}
 	now := s.opts.Now()
-	t := Apply(job, outcomes, now, s.opts.Schedule)
+	t := Apply(job, outcomes, now, s.opts.Schedule())
 	s.logOutcomes(job, t, now)
 	end.notices = s.commit(ctx, key, token, t)
 	end.next = later
@@ -53,7 +53,7 @@ func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
 // A time further away than any pause was set by a wrong clock and counts as come.
 func (s *Scheduler) due(item Item, key JobKey) (job Job, later time.Time) {
 	now := s.opts.Now()
-	latest := now.Add(s.opts.Schedule.longest())
+	latest := now.Add(s.opts.Schedule().longest())
 	job = Job{Item: item, Open: func() (io.ReadCloser, error) { return s.opts.Store.Open(context.Background(), key.ID) }}
 	for _, i := range item.Pending(key.Destination) {
 		r := &item.Recipients[i]
@@ -138,7 +138,7 @@ func (s *Scheduler) addNotices(ctx context.Context, batch *Batch, notices []Noti
 			body.Discard()
 			return err
 		}
-		batch.Put = append(batch.Put, Put{noticeItem(n, id, now, body.Size(), s.opts.Schedule), body})
+		batch.Put = append(batch.Put, Put{noticeItem(n, id, now, body.Size(), s.opts.Schedule()), body})
 	}
 	return nil
 }

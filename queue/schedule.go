@@ -32,11 +32,12 @@ func (s Schedule) Pause(job JobKey, attempt int) time.Duration {
 	return base - spread/2 + time.Duration(h.Sum64()%uint64(spread))
 }
 
-// longest is the longest pause there is; what is due later than that after now was set by a clock that was wrong.
+// longest is more than any pause there is, jitter and a last one up to the end of the lifetime included: what is due later
+// than that after now was set by a clock that was wrong.
 func (s Schedule) longest() time.Duration {
 	var longest time.Duration
 	for _, d := range s.Retry {
 		longest = max(longest, d)
 	}
-	return longest + longest/jitter
+	return 2 * longest
 }

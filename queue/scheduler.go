@@ -19,7 +19,7 @@ type SchedulerOptions struct {
 	Store     Store
 	Deliverer Deliverer
 	Notifier  Notifier
-	Schedule  Schedule
+	Schedule  func() Schedule // asked at each use: it may change while the scheduler runs
 
 	Attempts               int           // attempts under way at once
 	AttemptsPerDestination int           // likewise, for one destination
@@ -155,7 +155,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		now := s.opts.Now()
 		if now.Before(last.Add(-maxSleep)) {
 			s.opts.Log.Warn("clock stepped back", "by", last.Sub(now))
-			r.clamp(now.Add(s.opts.Schedule.longest()))
+			r.clamp(now.Add(s.opts.Schedule().longest()))
 		}
 		last = now
 		for _, job := range r.start(now) {
@@ -183,7 +183,7 @@ func (s *Scheduler) load(ctx context.Context, r *ready) error {
 		if err != nil {
 			return err
 		}
-		latest := s.opts.Now().Add(s.opts.Schedule.longest())
+		latest := s.opts.Now().Add(s.opts.Schedule().longest())
 		for i := range items {
 			for _, h := range jobHints(&items[i]) {
 				if h.due.After(latest) { // set by a clock that was wrong

@@ -98,7 +98,7 @@ func start(t *testing.T, dir string, deliverer *remote) *station {
 	}
 	st := &station{store: store, remote: deliverer, notifier: &notifier{}}
 	st.Scheduler = queue.NewScheduler(queue.SchedulerOptions{
-		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: threeDays,
+		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: func() queue.Schedule { return threeDays },
 		Attempts: 10, AttemptsPerDestination: 5, Grace: 10 * time.Second,
 		Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
@@ -346,7 +346,7 @@ func TestStopKeepsInterruptedAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := queue.NewScheduler(queue.SchedulerOptions{
-			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: threeDays, Attempts: 10, AttemptsPerDestination: 5,
+			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays }, Attempts: 10, AttemptsPerDestination: 5,
 			Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		st := &station{Scheduler: s, store: store}

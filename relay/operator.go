@@ -24,6 +24,9 @@ type (
 	ID        = queue.ID
 )
 
+// Accounts are the names and passwords for SMTP AUTH.
+type Accounts = account.File
+
 // ErrGone means that a message is not in the queue.
 var ErrGone = queue.ErrGone
 
@@ -59,7 +62,7 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 }
 
 // OpenAccounts opens the accounts for SMTP AUTH. A relay that runs sees changes by itself.
-func OpenAccounts(cfg *configs.Config) (*account.File, error) {
+func OpenAccounts(cfg *configs.Config) (*Accounts, error) {
 	if err := secureDataDir(cfg.DataDir); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ import (
 
 // Relay is a relay that is ready to run: its ports are bound, its spool is open.
 type Relay struct {
+	cfg       *configs.Config // of the start
+	live      current
 	log       *slog.Logger
 	store     *spool.Store
 	scheduler *queue.Scheduler
@@ -31,7 +33,7 @@ const stopGrace = 20 * time.Second
 // New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
 // an error here, and nothing stays open.
 func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
-	r := &Relay{log: log}
+	r := &Relay{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -50,15 +52,16 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
-	deliverer, err := newDeliverer(cfg)
+	parts, err := newLive(cfg)
 	if err != nil {
 		return nil, err
 	}
+	r.live.Store(parts)
 	r.scheduler = queue.NewScheduler(queue.SchedulerOptions{
 		Store:                  r.store,
-		Deliverer:              deliverer,
-		Notifier:               newNotifier(cfg),
-		Schedule:               scheduleOf(cfg),
+		Deliverer:              &r.live,
+		Notifier:               &r.live,
+		Schedule:               r.live.schedule,
 		Attempts:               cfg.Delivery.Connections,
 		AttemptsPerDestination: cfg.Delivery.ConnectionsPerDestination,
 		Grace:                  stopGrace,

@@ -93,7 +93,32 @@ func (l *logLines) find(t *testing.T, msg string) (map[string]any, string) {
 }
 
 // testRelay runs a relay in which all mail goes to next; stop stops it.
-func testRelay(t *testing.T, dir, next string) (cfg *configs.Config, address string, log *logLines, stop func()) {
+func testRelay(t *testing.T, dir, next string) (r *Relay, address string, log *logLines, stop func()) {
+	t.Helper()
+	log = &logLines{}
+	r, err := New(testConfig(t, dir, next), slog.New(slog.NewJSONHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	log.find(t, "ready")
+	return r, r.Addrs()[0].String(), log, func() {
+		t.Helper()
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("the relay does not stop")
+		}
+	}
+}
+
+func testConfig(t *testing.T, dir, next string) *configs.Config {
 	t.Helper()
 	cfg, err := configs.Parse(filepath.Join(dir, "relay.toml"), fmt.Appendf(nil, `
 hostname = "relay.test"
@@ -112,27 +137,7 @@ level = "opportunistic"
 	if err != nil {
 		t.Fatal(err)
 	}
-	log = &logLines{}
-	r, err := New(cfg, slog.New(slog.NewJSONHandler(log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	log.find(t, "ready")
-	return cfg, r.Addrs()[0].String(), log, func() {
-		t.Helper()
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("Run: %v", err)
-			}
-		case <-time.After(30 * time.Second):
-			t.Fatal("the relay does not stop")
-		}
-	}
+	return cfg
 }
 
 func sendMail(t *testing.T, address string, to ...string) {
@@ -196,7 +201,8 @@ func TestLogContract(t *testing.T) {
 func TestStopAndStartKeepMail(t *testing.T) {
 	address, host := startSink(t, false)
 	dir := t.TempDir()
-	cfg, submit, log, stop := testRelay(t, dir, address)
+	r, submit, log, stop := testRelay(t, dir, address)
+	cfg := r.cfg
 	sendMail(t, submit, "a@dest.test", "b@other.test")
 	if d, _ := log.find(t, "delivery"); d["cause"] != "remote-temporary" {
 		t.Errorf("delivery %v", d)
@@ -213,7 +219,7 @@ func TestStopAndStartKeepMail(t *testing.T) {
 	}
 
 	host.open.Store(true)
-	cfg, _, _, stop = testRelay(t, dir, address)
+	_, _, _, stop = testRelay(t, dir, address)
 	q, err := OpenQueue(context.Background(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -247,4 +253,41 @@ func count(t *testing.T, cfg *configs.Config) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+func TestReload(t *testing.T) {
+	closed, _ := startSink(t, false)
+	open, host := startSink(t, true)
+	dir := t.TempDir()
+	r, submit, log, stop := testRelay(t, dir, closed)
+	defer stop()
+	sendMail(t, submit, "a@dest.test")
+	log.find(t, "delivery")
+
+	next := testConfig(t, dir, open)
+	next.Limits.Recipients++
+	if err := r.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	if line, _ := log.find(t, "the configuration was read again, but some changes need a restart"); line["changed"] != "limits" {
+		t.Errorf("log %v", line)
+	}
+	bad := testConfig(t, dir, open)
+	bad.Routes[0].PasswordFile = filepath.Join(dir, "missing")
+	if err := r.Reload(bad); err == nil {
+		t.Error("a route without its password is taken")
+	}
+	q, err := OpenQueue(context.Background(), next, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if n, err := q.Retry(context.Background(), Selection{Domain: "dest.test"}); n != 1 || err != nil {
+		t.Errorf("retry: %d, %v", n, err)
+	}
+	select {
+	case <-host.got:
+	case <-time.After(10 * time.Second):
+		t.Error("queued mail does not take the new route")
+	}
 }

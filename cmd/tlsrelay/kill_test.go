@@ -133,8 +133,17 @@ func (k *killRig) collect(t *testing.T, name string, book map[string]int) *demoH
 type relayProcess struct {
 	cmd     *exec.Cmd
 	address string
-	log     bytes.Buffer
-	ended   chan struct{}
+	ended   chan struct{} // closed when the program has closed its log
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// said gives the log so far.
+func (p *relayProcess) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
 }
 
 // start starts the program and waits until it is ready.
@@ -153,25 +162,27 @@ func (k *killRig) start(t *testing.T) *relayProcess {
 		defer close(p.ended)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			var line struct {
-				Level, Msg string
-				Listeners  []string
+				Msg       string
+				Listeners []string
 			}
 			json.Unmarshal(lines.Bytes(), &line)
 			if line.Msg == "ready" {
 				ready <- line.Listeners[0]
 			}
-			if line.Level == "ERROR" || strings.HasPrefix(lines.Text(), "panic") || line.Level == "" {
+			if line.Msg != "accepted" && line.Msg != "delivery" {
+				p.mu.Lock()
 				fmt.Fprintln(&p.log, lines.Text())
+				p.mu.Unlock()
 			}
 		}
 	}()
 	select {
 	case p.address = <-ready:
 	case <-p.ended:
-		t.Fatalf("the relay did not start: %v\n%s", p.cmd.Wait(), p.log.String())
+		t.Fatalf("the relay did not start: %v\n%s", p.cmd.Wait(), p.said())
 	case <-time.After(20 * time.Second):
 		p.kill()
-		t.Fatalf("the relay is not ready after 20 s\n%s", p.log.String())
+		t.Fatalf("the relay is not ready after 20 s\n%s", p.said())
 	}
 	return p
 }
@@ -271,7 +282,7 @@ func (k *killRig) account(t *testing.T, p *relayProcess) {
 		}
 	}
 	if len(lost) > 0 {
-		t.Errorf("%d acknowledged messages are lost: %v\nrelay: %s", len(lost), lost[:min(len(lost), 10)], p.log.String())
+		t.Errorf("%d acknowledged messages are lost: %v\nrelay: %s", len(lost), lost[:min(len(lost), 10)], p.said())
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

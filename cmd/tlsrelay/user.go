@@ -20,8 +20,21 @@ type userCommand struct {
 	List   userListCommand   `cmd:"" help:"List the accounts."`
 }
 
-type userAddCommand struct {
+// accountsFlag gives the user commands the accounts of a configuration.
+type accountsFlag struct {
 	configFlag
+}
+
+func (f accountsFlag) accounts() (*relay.Accounts, error) {
+	cfg, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	return relay.OpenAccounts(cfg)
+}
+
+type userAddCommand struct {
+	accountsFlag
 	Name string `arg:"" help:"Name of the account, such as app or app@example.org."`
 }
 
@@ -33,11 +46,7 @@ Example: tlsrelay user add app@example.org < password.txt`
 }
 
 func (c *userAddCommand) Run(std streams) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	accounts, err := relay.OpenAccounts(cfg)
+	accounts, err := c.accounts()
 	if err != nil {
 		return err
 	}
@@ -82,7 +91,7 @@ func askPassword(f *os.File, prompt io.Writer) (string, error) {
 }
 
 type userRemoveCommand struct {
-	configFlag
+	accountsFlag
 	Name string `arg:"" help:"Name of the account."`
 }
 
@@ -91,11 +100,7 @@ func (userRemoveCommand) Help() string {
 }
 
 func (c *userRemoveCommand) Run(std streams) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	accounts, err := relay.OpenAccounts(cfg)
+	accounts, err := c.accounts()
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,7 @@ func (c *userRemoveCommand) Run(std streams) error {
 }
 
 type userListCommand struct {
-	configFlag
+	accountsFlag
 	JSON bool `name:"json" help:"Print JSON, one object a line."`
 }
 
@@ -116,11 +121,7 @@ func (userListCommand) Help() string {
 }
 
 func (c *userListCommand) Run(std streams) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	accounts, err := relay.OpenAccounts(cfg)
+	accounts, err := c.accounts()
 	if err != nil {
 		return err
 	}
