@@ -70,6 +70,30 @@ func Apply(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
 	return t
 }
 
+// applyInterrupted is Apply for an attempt that the relay cut short because it stops: what was decided counts, the rest is as
+// if it had not been tried. Only that TLS was broken is not forgotten, lest the next attempt goes in clear text.
+func applyInterrupted(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
+	decided := job
+	decided.Recipients = nil
+	var kept []Outcome
+	var broken []RecipientUpdate
+	for i, o := range outcomes {
+		index := job.Recipients[i]
+		if o.Result != ResultDeferred {
+			decided.Recipients, kept = append(decided.Recipients, index), append(kept, o)
+		} else if r := job.Item.Recipients[index]; o.TLS.Broken && !r.TLSFailed {
+			r.TLSFailed = true
+			broken = append(broken, RecipientUpdate{index, r})
+		}
+	}
+	var t Transition
+	if len(kept) > 0 {
+		t = Apply(decided, kept, now, s)
+	}
+	t.Recipients = append(t.Recipients, broken...)
+	return t
+}
+
 // nextAttempt is a pause from now, or the end of the lifetime if that would be the attempt after it and comes soon.
 func nextAttempt(now, expires time.Time, pause time.Duration) time.Time {
 	next := now.Add(pause)

@@ -184,3 +184,21 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+func TestApplyInterrupted(t *testing.T) {
+	job := jobFor(3, 2)
+	tr := applyInterrupted(job, []Outcome{
+		{Result: ResultDelivered},
+		{Result: ResultDeferred, TLS: TLSFacts{Broken: true}},
+		{Result: ResultDeferred},
+	}, epoch, schedule)
+	if len(tr.Recipients) != 2 || tr.Recipients[0].Recipient.State != Delivered {
+		t.Fatalf("transition %+v", tr)
+	}
+	if u := tr.Recipients[1]; u.Index != 1 || !u.Recipient.TLSFailed || u.Recipient.Attempts != 1 || !u.Recipient.NextAttempt.Equal(epoch) {
+		t.Errorf("the recipient with broken TLS became %+v", u)
+	}
+	if tr := applyInterrupted(jobFor(1, 1), []Outcome{{}}, epoch, schedule); len(tr.Recipients) != 0 {
+		t.Errorf("an undecided attempt changed %+v", tr.Recipients)
+	}
+}

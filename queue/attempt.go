@@ -28,18 +28,15 @@ func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
 		return end
 	}
 	outcomes := s.opts.Deliverer.Deliver(ctx, job)
-	if ctx.Err() != nil {
-		// The relay is stopping. What the attempt had decided counts; the rest is as if it had not been tried.
-		job, outcomes = decided(job, outcomes)
-	}
-	if len(job.Recipients) == 0 {
+	now := s.opts.Now()
+	var t Transition
+	if ctx.Err() == nil {
+		t = Apply(job, outcomes, now, s.opts.Schedule())
+	} else if t = applyInterrupted(job, outcomes, now, s.opts.Schedule()); len(t.Recipients) == 0 {
 		s.release(disk, key, token)
 		return end
 	}
-	now := s.opts.Now()
-	t := Apply(job, outcomes, now, s.opts.Schedule())
-	s.logOutcomes(job, t, now)
-	end.notices = s.commit(ctx, key, token, t)
+	end.notices = s.commit(ctx, key, token, t, func() { s.logOutcomes(job, t, now) })
 	end.next = later
 	for _, u := range t.Recipients {
 		if u.Recipient.State == Queued && (end.next.IsZero() || u.Recipient.NextAttempt.Before(end.next)) {
@@ -54,7 +51,13 @@ func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
 func (s *Scheduler) due(item Item, key JobKey) (job Job, later time.Time) {
 	now := s.opts.Now()
 	latest := now.Add(s.opts.Schedule().longest())
-	job = Job{Item: item, Open: func() (io.ReadCloser, error) { return s.opts.Store.Open(context.Background(), key.ID) }}
+	job = Job{Item: item, Open: func() (io.ReadCloser, error) {
+		body, err := s.opts.Store.Open(context.Background(), key.ID)
+		if err != nil {
+			s.opts.Log.Error("a stored message cannot be read", "id", key.ID, "error", err)
+		}
+		return body, err
+	}}
 	for _, i := range item.Pending(key.Destination) {
 		r := &item.Recipients[i]
 		switch {
@@ -66,19 +69,6 @@ func (s *Scheduler) due(item Item, key JobKey) (job Job, later time.Time) {
 		}
 	}
 	return job, later
-}
-
-// decided keeps the recipients of an interrupted attempt whose outcome is final.
-func decided(job Job, outcomes []Outcome) (Job, []Outcome) {
-	var recipients []int
-	var kept []Outcome
-	for i, o := range outcomes {
-		if o.Result != ResultDeferred {
-			recipients, kept = append(recipients, job.Recipients[i]), append(kept, o)
-		}
-	}
-	job.Recipients = recipients
-	return job, kept
 }
 
 func (s *Scheduler) release(ctx context.Context, key JobKey, token Token) {
@@ -93,9 +83,10 @@ const (
 	maxCommitPause   = time.Minute
 )
 
-// commit makes the transition and its notices durable in one batch, and gives hints for the notices. The mail has been
-// delivered or refused by now and must not be tried again because a disk failed, so it goes on trying until the relay stops.
-func (s *Scheduler) commit(ctx context.Context, key JobKey, token Token, t Transition) []hint {
+// commit makes the transition and its notices durable in one batch, calls done, and gives hints for the notices. The mail has
+// been delivered or refused by now and must not be tried again because a disk failed, so it goes on trying until the relay
+// stops.
+func (s *Scheduler) commit(ctx context.Context, key JobKey, token Token, t Transition, done func()) []hint {
 	disk := context.WithoutCancel(ctx)
 	for pause := firstCommitPause; ; pause = min(2*pause, maxCommitPause) {
 		batch := &Batch{Update: []Update{{key, token, t.Recipients}}}
@@ -104,7 +95,8 @@ func (s *Scheduler) commit(ctx context.Context, key JobKey, token Token, t Trans
 			err = s.opts.Store.Commit(disk, batch)
 		}
 		if err == nil {
-			return s.announceNotices(batch.Put, t.Notices)
+			done()
+			return s.noticesMade(batch.Put, t.Notices)
 		}
 		for _, p := range batch.Put {
 			p.Body.Discard()
@@ -165,7 +157,8 @@ func noticeItem(n Notice, id ID, now time.Time, size int64, schedule Schedule) I
 	}
 }
 
-func (s *Scheduler) announceNotices(puts []Put, notices []Notice) []hint {
+// noticesMade logs the notices and gives hints for them.
+func (s *Scheduler) noticesMade(puts []Put, notices []Notice) []hint {
 	var hints []hint
 	for i, p := range puts {
 		s.logNotice(p.Item, notices[i])

@@ -12,6 +12,9 @@ import (
 func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time) {
 	for _, u := range t.Recipients {
 		r, o := u.Recipient, u.Recipient.Last
+		if r.Attempts == job.Item.Recipients[u.Index].Attempts {
+			continue // it was not tried to the end
+		}
 		result := o.Result
 		if r.State == Failed {
 			result = ResultFailed // the lifetime ended

@@ -15,6 +15,7 @@ func DestinationOf(address string) string {
 // RetryNow makes all waiting recipients of a message due at now. It gives the jobs that were changed; those under way are
 // left alone. ErrGone if there is no such message.
 func RetryNow(ctx context.Context, store Store, owner string, id ID, now time.Time) ([]JobKey, error) {
+	ctx = context.WithoutCancel(ctx) // what is claimed must be given back
 	item, err := store.Get(ctx, id)
 	if err != nil {
 		return nil, err

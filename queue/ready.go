@@ -5,79 +5,104 @@ import (
 	"time"
 )
 
-// ready is the scheduler's state: jobs that wait for their time, and for each destination those whose time has come. It
-// is used by one goroutine and reads no clock.
+// ready is the scheduler's state: jobs that wait for their time, and for each site those whose time has come. It is used by
+// one goroutine and reads no clock.
 type ready struct {
-	waiting      waiting
-	destinations map[string]*destination
-	turn         []*destination // those that may start a job, each once, served in turn
-	active       int
+	waiting waiting
+	due     map[JobKey]time.Time // of the jobs in waiting: only the hint with this time counts
+	sites   map[string]*site
+	turn    []*site // those that may start a job, each once, served in turn
+	active  int
 
 	limit, limitEach int
+	siteOf           func(destination string) string
 }
 
-// destination is what is ready and under way for one domain. It exists only while there is something.
-type destination struct {
+// site is what is ready and under way for destinations whose mail goes the same way. It exists only while there is
+// something.
+type site struct {
 	name   string
 	jobs   []JobKey // ready, oldest first
 	active int
 	queued bool // it stands in ready.turn
 }
 
-func newReady(limit, limitEach int) *ready {
-	return &ready{destinations: make(map[string]*destination), limit: limit, limitEach: limitEach}
+// siteJob is a job that starts, with the site that it counts for until it ends.
+type siteJob struct {
+	JobKey
+	site string
 }
 
-// add takes hints in.
+func newReady(limit, limitEach int, siteOf func(string) string) *ready {
+	return &ready{
+		due: make(map[JobKey]time.Time), sites: make(map[string]*site),
+		limit: limit, limitEach: limitEach, siteOf: siteOf,
+	}
+}
+
+// add takes hints in. Of several for one job the earliest counts.
 func (r *ready) add(hints ...hint) {
 	for _, h := range hints {
+		if due, known := r.due[h.job]; known && !h.due.Before(due) {
+			continue
+		}
+		r.due[h.job] = h.due
 		heap.Push(&r.waiting, h)
 	}
 }
 
 // start gives the jobs to start now, and counts them as active.
-func (r *ready) start(now time.Time) []JobKey {
+func (r *ready) start(now time.Time) []siteJob {
 	for len(r.waiting) > 0 && !r.waiting[0].due.After(now) {
 		h := heap.Pop(&r.waiting).(hint)
-		d := r.destinations[h.job.Destination]
-		if d == nil {
-			d = &destination{name: h.job.Destination}
-			r.destinations[d.name] = d
+		if due, known := r.due[h.job]; !known || !due.Equal(h.due) {
+			continue // an earlier hint took its place
 		}
-		d.jobs = append(d.jobs, h.job)
-		r.enqueue(d)
+		delete(r.due, h.job)
+		s := r.site(r.siteOf(h.job.Destination))
+		s.jobs = append(s.jobs, h.job)
+		r.enqueue(s)
 	}
-	var jobs []JobKey
+	var jobs []siteJob
 	for len(r.turn) > 0 && r.active < r.limit {
-		d := r.turn[0]
+		s := r.turn[0]
 		r.turn = r.turn[1:]
-		d.queued = false
-		jobs = append(jobs, d.jobs[0])
-		d.jobs = d.jobs[1:]
-		d.active++
+		s.queued = false
+		jobs = append(jobs, siteJob{s.jobs[0], s.name})
+		s.jobs = s.jobs[1:]
+		s.active++
 		r.active++
-		r.enqueue(d)
+		r.enqueue(s)
 	}
 	return jobs
 }
 
-// enqueue gives the destination a turn if it can use one.
-func (r *ready) enqueue(d *destination) {
-	if !d.queued && len(d.jobs) > 0 && d.active < r.limitEach {
-		d.queued = true
-		r.turn = append(r.turn, d)
+func (r *ready) site(name string) *site {
+	s := r.sites[name]
+	if s == nil {
+		s = &site{name: name}
+		r.sites[name] = s
+	}
+	return s
+}
+
+// enqueue gives the site a turn if it can use one.
+func (r *ready) enqueue(s *site) {
+	if !s.queued && len(s.jobs) > 0 && s.active < r.limitEach {
+		s.queued = true
+		r.turn = append(r.turn, s)
 	}
 }
 
 // end counts an attempt as over and takes in what follows from it.
 func (r *ready) end(f finished) {
-	d := r.destinations[f.job.Destination]
-	d.active--
+	s := r.sites[f.site]
+	s.active--
 	r.active--
-	if d.active == 0 && len(d.jobs) == 0 {
-		delete(r.destinations, d.name)
+	if s.active == 0 && len(s.jobs) == 0 {
+		delete(r.sites, s.name)
 	} else {
-		r.enqueue(d)
+		r.enqueue(s)
 	}
 	if !f.next.IsZero() {
 		r.add(hint{f.job, f.next})
@@ -95,12 +120,11 @@ func (r *ready) sleep(now time.Time) time.Duration {
 
 // clamp brings jobs forward that are due later than latest.
 func (r *ready) clamp(latest time.Time) {
-	for i := range r.waiting {
-		if r.waiting[i].due.After(latest) {
-			r.waiting[i].due = latest
+	for job, due := range r.due {
+		if due.After(latest) {
+			r.add(hint{job, latest})
 		}
 	}
-	heap.Init(&r.waiting)
 }
 
 // waiting is a heap of hints, the earliest first.

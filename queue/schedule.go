@@ -7,7 +7,7 @@ import (
 
 // Schedule says when to try again and when to stop.
 type Schedule struct {
-	Retry       []time.Duration // pause after the first attempt, the second, ...; the last one repeats
+	Retry       []time.Duration // pause after the first attempt, the second, ...; the last one repeats; none: an hour
 	Lifetime    time.Duration   // of a message, counted from its arrival
 	DelayNotice time.Duration   // the first failed attempt at this age tells the sender; 0: none does
 }
@@ -18,7 +18,10 @@ const jitter = 5
 
 // Pause is the time to wait after the given attempt (1 is the first). The same job and attempt give the same pause.
 func (s Schedule) Pause(job JobKey, attempt int) time.Duration {
-	base := s.Retry[min(max(attempt, 1), len(s.Retry))-1]
+	base := time.Hour
+	if len(s.Retry) > 0 {
+		base = s.Retry[min(max(attempt, 1), len(s.Retry))-1]
+	}
 	h := fnv.New64a()
 	h.Write([]byte(job.Destination))
 	h.Write([]byte{byte(attempt), byte(attempt >> 8)})
@@ -35,7 +38,7 @@ func (s Schedule) Pause(job JobKey, attempt int) time.Duration {
 // longest is more than any pause there is, jitter and a last one up to the end of the lifetime included: what is due later
 // than that after now was set by a clock that was wrong.
 func (s Schedule) longest() time.Duration {
-	var longest time.Duration
+	longest := time.Hour
 	for _, d := range s.Retry {
 		longest = max(longest, d)
 	}

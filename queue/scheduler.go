@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// Notifier writes the text of a notice (a whole message, RFC 3464). original is the message it is about, nil if it cannot be
-// read any more.
+// Notifier writes the text of a notice (a whole message, RFC 3464). original is the message it is about, empty if it cannot
+// be read any more.
 type Notifier interface {
 	Compose(n Notice, id ID, now time.Time, original io.Reader) ([]byte, error)
 }
 
-// SchedulerOptions says what a Scheduler works with. All fields but Grace are needed.
+// SchedulerOptions says what a Scheduler works with. All fields but Grace and Site are needed.
 type SchedulerOptions struct {
 	Store     Store
 	Deliverer Deliverer
 	Notifier  Notifier
 	Schedule  func() Schedule // asked at each use: it may change while the scheduler runs
 
-	Attempts               int           // attempts under way at once
-	AttemptsPerDestination int           // likewise, for one destination
-	Grace                  time.Duration // how long attempts under way may go on when Run's context ends
+	Attempts        int                             // attempts under way at once
+	AttemptsPerSite int                             // likewise, for one site
+	Site            func(destination string) string // destinations whose mail goes the same way share a site; nil: each has its own
+	Grace           time.Duration                   // how long attempts under way may go on when Run's context ends
 
 	Owner string // names this relay in claims
 	Now   func() time.Time
@@ -41,6 +42,7 @@ type Scheduler struct {
 
 	hints    chan []hint   // jobs to look at, from outside
 	finished chan finished // attempts that ended
+	running  chan struct{} // closed when Run has begun
 	loaded   chan struct{} // closed when all of the store's jobs are known
 	stopped  chan struct{} // closed when Run has returned
 
@@ -56,6 +58,7 @@ type hint struct {
 // finished is the end of an attempt: when the job is due again (zero: never), and the jobs of the notices it made.
 type finished struct {
 	job     JobKey
+	site    string
 	next    time.Time
 	notices []hint
 }
@@ -65,10 +68,16 @@ const maxSleep = time.Minute
 
 // NewScheduler prepares a scheduler; Run makes it work.
 func NewScheduler(o SchedulerOptions) *Scheduler {
+	now := o.Now
+	o.Now = func() time.Time { return now().Round(0) } // the wall clock alone: that is what the store keeps, and what may step
+	if o.Site == nil {
+		o.Site = func(destination string) string { return destination }
+	}
 	return &Scheduler{
 		opts:     o,
 		hints:    make(chan []hint, 64),
 		finished: make(chan finished, 64),
+		running:  make(chan struct{}),
 		loaded:   make(chan struct{}),
 		stopped:  make(chan struct{}),
 	}
@@ -93,6 +102,7 @@ func (s *Scheduler) Enqueue(ctx context.Context, item Item, body Body) error {
 // Retry makes all waiting recipients of a message due now. It gives the number of jobs that will be tried; those under way
 // are left alone.
 func (s *Scheduler) Retry(ctx context.Context, id ID) (int, error) {
+	ctx = context.WithoutCancel(ctx) // what is claimed must be given back
 	jobs, err := RetryNow(ctx, s.opts.Store, s.opts.Owner, id, s.opts.Now())
 	// Hints for all jobs, changed or not: one that Run dropped while RetryNow held the claim must not be forgotten.
 	if item, gone := s.opts.Store.Get(ctx, id); gone == nil {
@@ -104,9 +114,14 @@ func (s *Scheduler) Retry(ctx context.Context, id ID) (int, error) {
 // Loaded is closed when Run knows all jobs of the store.
 func (s *Scheduler) Loaded() <-chan struct{} { return s.loaded }
 
-// announce hands hints to Run. After Run's end they are not needed: the next start reads the store.
+// announce hands hints to Run. Before Run's start and after its end they are not needed: a start reads the store.
 func (s *Scheduler) announce(hints []hint) {
 	if len(hints) == 0 {
+		return
+	}
+	select {
+	case <-s.running:
+	default:
 		return
 	}
 	select {
@@ -139,10 +154,11 @@ func jobHints(item *Item) []hint {
 // and returns when all have ended; their jobs stay in the store. It must be called once.
 func (s *Scheduler) Run(ctx context.Context) error {
 	defer close(s.stopped)
+	close(s.running)
 	attempts, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
-	r := newReady(s.opts.Attempts, s.opts.AttemptsPerDestination)
+	r := newReady(s.opts.Attempts, s.opts.AttemptsPerSite, s.opts.Site)
 	if err := s.load(ctx, r); err != nil {
 		return err
 	}
@@ -159,7 +175,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 		last = now
 		for _, job := range r.start(now) {
-			s.attempts.Go(func() { s.finished <- s.attempt(attempts, job) })
+			s.attempts.Go(func() {
+				f := s.attempt(attempts, job.JobKey)
+				f.site = job.site
+				s.finished <- f
+			})
 		}
 		timer.Reset(min(r.sleep(now), maxSleep))
 		select {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,7 +100,7 @@ func start(t *testing.T, dir string, deliverer *remote) *station {
 	st := &station{store: store, remote: deliverer, notifier: &notifier{}}
 	st.Scheduler = queue.NewScheduler(queue.SchedulerOptions{
 		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: func() queue.Schedule { return threeDays },
-		Attempts: 10, AttemptsPerDestination: 5, Grace: 10 * time.Second,
+		Attempts: 10, AttemptsPerSite: 5, Grace: 10 * time.Second,
 		Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -346,7 +347,7 @@ func TestStopKeepsInterruptedAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := queue.NewScheduler(queue.SchedulerOptions{
-			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays }, Attempts: 10, AttemptsPerDestination: 5,
+			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays }, Attempts: 10, AttemptsPerSite: 5,
 			Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		st := &station{Scheduler: s, store: store}
@@ -383,4 +384,55 @@ func (hanging) Deliver(ctx context.Context, job queue.Job) []queue.Outcome {
 	}
 	<-ctx.Done()
 	return []queue.Outcome{{Result: queue.ResultDeferred, Cause: "local-trouble"}}
+}
+
+func TestRetryOutlivesItsCaller(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st := start(t, dir, constantly(oldTLS))
+		id := st.enqueue(t, "a@app.test", "b@old.test")
+		time.Sleep(time.Minute)
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		if n, err := st.Retry(gone, id); n != 1 || err != nil {
+			t.Errorf("Retry: %d, %v", n, err)
+		}
+		time.Sleep(time.Minute)
+		if n := len(st.remote.attempts("old.test")); n != 2 {
+			t.Errorf("%d attempts", n)
+		}
+		st.stop()
+	})
+}
+
+func TestClockStepsBack(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := constantly(oldTLS)
+		store, err := spool.Open(dir, spool.Options{Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var offset atomic.Int64
+		now := func() time.Time { return time.Now().Round(0).Add(time.Duration(offset.Load())) }
+		s := queue.NewScheduler(queue.SchedulerOptions{
+			Store: store, Deliverer: r, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays },
+			Attempts: 10, AttemptsPerSite: 5, Owner: "test", Now: now, Log: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		st := &station{Scheduler: s, store: store, remote: r}
+		st.enqueue(t, "a@app.test", "b@old.test")
+		time.Sleep(time.Hour)
+		before := len(r.attempts("old.test"))
+		offset.Store(int64(-365 * 24 * time.Hour))
+		time.Sleep(9 * time.Hour) // more than twice the longest pause
+		if after := len(r.attempts("old.test")); after <= before {
+			t.Errorf("%d attempts before the step, %d after", before, after)
+		}
+		cancel()
+		<-ended
+		store.Close()
+	})
 }
