@@ -10,6 +10,7 @@ type Cause struct {
 var (
 	NullMX            = Cause{"null-mx", "5.1.10"}        // RFC 7505
 	NoSuchDomain      = Cause{"no-such-domain", "5.1.2"}  // an authoritative no
+	NoMailHost        = Cause{"no-mail-host", "5.4.4"}    // an authoritative no to MX and addresses
 	DNSTrouble        = Cause{"dns-trouble", "4.4.3"}     // no answer, or SERVFAIL
 	AddressRefused    = Cause{"address-refused", "4.4.4"} // MX points to an address that is not on the public Internet
 	ConnectionRefused = Cause{"connection-refused", "4.4.1"}
@@ -28,7 +29,7 @@ var (
 // Causes lists the table.
 func Causes() []Cause {
 	return []Cause{
-		NullMX, NoSuchDomain, DNSTrouble, AddressRefused, ConnectionRefused, ConnectionTimeout, ConnectionLost,
+		NullMX, NoSuchDomain, NoMailHost, DNSTrouble, AddressRefused, ConnectionRefused, ConnectionTimeout, ConnectionLost,
 		RemoteTemporary, RemotePermanent, RemoteProtocol, AuthRefused, Loop, MessageTooLarge, Needs8BitMIME, LocalTrouble,
 	}
 }

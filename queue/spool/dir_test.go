@@ -53,9 +53,9 @@ func TestDirRefused(t *testing.T) {
 	if os.Geteuid() == 0 {
 		dir := t.TempDir()
 		must(t, os.Chown(dir, 12345, -1))
-		refused("another owner", dir, "belongs to user 12345")
+		refused("another owner", dir, "belongs to user number 12345, but")
 	} else {
-		refused("another owner", "/", "belongs to user 0")
+		refused("another owner", "/", "belongs to user root, but")
 	}
 	dir := t.TempDir()
 	must(t, os.Symlink("/dev/null", filepath.Join(dir, lockName)))

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -18,11 +20,8 @@ func (osFS) OpenDir(dir string) (Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	if err := makeDir(dir); err != nil {
+	if err := SecureDir(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
-	}
-	if err := checkDir(dir); err != nil {
-		return nil, err
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -47,24 +46,39 @@ func makeDir(dir string) error {
 	return syncDir(parent)
 }
 
+// SecureDir creates dir if it is not there, durably, and refuses one in which another user could put or replace files.
+func SecureDir(dir string) error {
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	return checkDir(dir)
+}
+
 // checkDir refuses a directory in which another user could put or replace files.
 func checkDir(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("spool: %s is not a directory", dir)
+		return fmt.Errorf("%s is not a directory", dir)
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("spool: %s belongs to user %d, but this process runs as user %d: chown it, or run as its owner",
-			dir, st.Uid, os.Geteuid())
+		return fmt.Errorf("%s belongs to %s, but this command runs as %s: run it as %[2]s, or chown the folder",
+			dir, userName(int(st.Uid)), userName(os.Geteuid()))
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("spool: %s can be written by group or others (mode %04o): chmod 700 %s",
-			dir, info.Mode().Perm(), dir)
+		return fmt.Errorf("%s can be written by group or others (mode %04o): chmod 700 %s", dir, info.Mode().Perm(), dir)
 	}
 	return nil
+}
+
+// userName is how people call the user with a number.
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return "user " + u.Username
+	}
+	return "user number " + strconv.Itoa(uid)
 }
 
 func syncDir(dir string) error {
