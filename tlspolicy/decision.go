@@ -10,7 +10,6 @@ import (
 type Decision struct {
 	Level Level
 	Floor Version
-	Rule  string // the domain of the rule it came from, "" for the default
 
 	roots *x509.CertPool
 }
@@ -27,6 +26,12 @@ func (d Decision) WithoutClearText() Decision {
 	if d.Level == Opportunistic {
 		d.Level = Required
 	}
+	return d
+}
+
+// Authenticated is the decision for a host that gets a secret of ours: it must prove who it is.
+func (d Decision) Authenticated() Decision {
+	d.Level = Verified
 	return d
 }
 

@@ -36,7 +36,6 @@ type Rule struct {
 	Level  Level
 	Floor  Version
 	Until  time.Time // the rule ends then; zero: never
-	Why    string
 }
 
 // Policy is the operator's whole TLS policy. The zero Policy asks for TLS 1.2 everywhere.
@@ -55,7 +54,7 @@ func (p *Policy) Decide(domain string, now time.Time) Decision {
 			best = r
 		}
 	}
-	return Decision{Level: best.Level, Floor: max(best.Floor, MinFloor), Rule: best.Domain, roots: p.Roots}
+	return Decision{Level: best.Level, Floor: max(best.Floor, MinFloor), roots: p.Roots}
 }
 
 // matches compares by whole labels: ".example.org" covers a.example.org and not example.org itself.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"tlsrelay/queue"
@@ -30,6 +31,14 @@ type Deliverer struct{ opts Options }
 
 // New makes a Deliverer.
 func New(o Options) *Deliverer { return &Deliverer{o} }
+
+// Site names the way that mail for a destination takes: all destinations of one route share it, any other has its own.
+func (d *Deliverer) Site(destination string) string {
+	if route := routeFor(d.opts.Routes, destination); route != nil {
+		return "route " + route.Domain
+	}
+	return destination
+}
 
 // Bounds of one attempt. RFC 5321 section 5.1 wants at least two addresses tried.
 const (
@@ -127,10 +136,22 @@ func (a *attempt) result() []queue.Outcome {
 		if o.Result == queue.ResultDeferred && o.Cause == "" {
 			o = deferred(queue.LocalTrouble, "", "the attempt was cut short")
 		}
+		o.Reply, o.Detail = clip(o.Reply), clip(o.Detail)
 		o.Start, o.End = a.start, end
 		o.TLS.Floor = a.decision.Floor.String()
 		o.TLS.Broken = a.brokenTLS
 		outcomes[n] = o
 	}
 	return outcomes
+}
+
+// maxWords bounds what is kept of a remote's words, in bytes: enough for any honest reply, and each recipient has its own copy
+// in the queue.
+const maxWords = 2000
+
+func clip(s string) string {
+	if len(s) <= maxWords {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxWords], "?") + " [...]"
 }

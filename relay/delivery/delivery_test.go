@@ -312,6 +312,8 @@ func TestDNSAndConnect(t *testing.T) {
 	n.set(t, "null.test.", dnstest.Records{MX: []string{"0 ."}})
 	n.set(t, "implicit.test.", dnstest.Records{A: []string{"127.0.0.11"}})
 	n.set(t, "servfail.test.", dnstest.Records{Fault: dnstest.ServFail})
+	n.set(t, "nothing.test.", dnstest.Records{})
+	n.set(t, "relay.test.", dnstest.Records{A: []string{"127.0.0.11"}})
 	n.set(t, "refused.test.", dnstest.Records{A: []string{"127.0.0.13"}})
 	n.set(t, "half.test.", dnstest.Records{MX: []string{"1 gone.test.", "2 mx1.dest.test."}})
 	n.set(t, "gonehost.test.", dnstest.Records{MX: []string{"1 gone.test."}})
@@ -327,6 +329,8 @@ func TestDNSAndConnect(t *testing.T) {
 		"a@null.test":     "failed null-mx 5.1.10",
 		"a@servfail.test": "deferred dns-trouble 4.4.3",
 		"a@gonehost.test": "deferred dns-trouble 4.4.3",
+		"a@nothing.test":  "failed no-mail-host 5.4.4",
+		"a@relay.test":    "failed loop 5.4.6", // implicit MX, this relay itself
 		"a@refused.test":  "deferred connection-refused 4.4.1",
 		"a@self.test":     "failed loop 5.4.6",
 	} {
@@ -348,18 +352,63 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 
 func TestRouteWithLogin(t *testing.T) {
 	ca := newAuthority(t)
-	host := (&mx{tls: ca.server(t, "127.0.0.1", 0, 0), ehlo: []string{"AUTH PLAIN"},
+	host := (&mx{tls: ca.server(t, "smart.test", 0, 0), ehlo: []string{"AUTH PLAIN"},
 		replies: map[string]string{"AUTH PLAIN AHJlbGF5AHNlY3JldA==": "235 2.7.0 welcome", "AUTH": "535 5.7.8 no"}}).start(t, "127.0.0.1", "0")
 	n := newNetwork(t, 0, "25")
-	route := Route{Domain: "*", Hosts: []string{host.addr}, Username: "relay", Password: "secret"}
+	n.set(t, "smart.test.", dnstest.Records{A: []string{"127.0.0.1"}})
+	n.opts.Policy = &tlspolicy.Policy{Roots: ca.pool()}
+	route := Route{Domain: "*", Hosts: []string{"smart.test:" + host.port()}, Username: "relay", Password: "secret"}
 	n.opts.Routes = []Route{route}
 	want(t, deliver(t, n.opts, jobTo("a@dest.test"))[0], "delivered")
+
 	route.Password = "wrong-password"
 	n.opts.Routes = []Route{route}
 	o := deliver(t, n.opts, jobTo("a@dest.test"))[0]
 	want(t, o, "deferred auth-refused 4.7.8")
 	if s := fmt.Sprintf("%+v", o); strings.Contains(s, "wrong-password") {
 		t.Errorf("the password is in the outcome: %s", s)
+	}
+
+	n.opts.Policy = &tlspolicy.Policy{Roots: newAuthority(t).pool()} // the host cannot prove who it is
+	before := host.dialogue()
+	want(t, deliver(t, n.opts, jobTo("a@dest.test"))[0], "deferred certificate-untrusted 4.7.5")
+	if said := strings.TrimPrefix(host.dialogue(), before); strings.Contains(said, "AUTH") {
+		t.Errorf("logged in all the same:\n%s", said)
+	}
+}
+
+func TestLostSessionIsTheCauseForAll(t *testing.T) {
+	host := (&mx{replies: map[string]string{"RCPT TO:<u150@": "421 4.3.2 going down"}}).start(t, "127.0.0.11", "0")
+	var to []string
+	for i := range 250 {
+		to = append(to, fmt.Sprintf("u%d@dest.test", i))
+	}
+	o := deliver(t, newNetwork(t, 1, host.port()).opportunistic().opts, jobTo(to...))
+	want(t, o[0], "delivered")
+	for _, i := range []int{100, 199, 200, 249} {
+		want(t, o[i], "deferred remote-temporary 4.3.2")
+		if o[i].Host != "mx1.dest.test" {
+			t.Errorf("recipient %d: host %q", i, o[i].Host)
+		}
+	}
+}
+
+func TestLongRepliesAreCut(t *testing.T) {
+	host := (&mx{replies: map[string]string{"DOT": strings.Repeat("451-"+strings.Repeat("x", 1000)+"\r\n", 90) + "451 4.3.0 end"}}).start(t, "127.0.0.11", "0")
+	o := deliver(t, newNetwork(t, 1, host.port()).opportunistic().opts, jobTo("a@dest.test"))[0]
+	want(t, o, "deferred remote-temporary 4.3.0")
+	if len(o.Reply) > maxWords+20 {
+		t.Errorf("%d bytes of reply are kept", len(o.Reply))
+	}
+}
+
+func TestSite(t *testing.T) {
+	d := New(Options{Routes: []Route{{Domain: ".example.org"}}})
+	if a, b := d.Site("a.example.org"), d.Site("b.example.org"); a != b || a == "a.example.org" {
+		t.Errorf("sites %q, %q", a, b)
+	}
+	if s := d.Site("other.test"); s != "other.test" {
+		t.Errorf("site %q", s)
 	}
 }
 

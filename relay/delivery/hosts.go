@@ -12,13 +12,17 @@ import (
 
 // host is one next hop.
 type host struct {
-	name  string
-	port  uint16
-	route *Route // nil for an MX host
+	name     string
+	port     uint16
+	route    *Route // nil for an MX host
+	implicit bool   // the domain itself, for want of an MX record
 }
 
 // implicitTLS reports whether the session starts with the handshake.
 func (h host) implicitTLS() bool { return h.route != nil && h.port == portImplicitTLS }
+
+// login reports whether the relay logs in to the host.
+func (h host) login() bool { return h.route != nil && h.route.Username != "" }
 
 // nextHops finds the hosts for a domain in order of preference (RFC 5321 section 5.1). When there are none, the outcome
 // says why.
@@ -37,10 +41,12 @@ func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.
 		return nil, deferred(queue.DNSTrouble, queue.StageDNS, err.Error())
 	case answer.Null:
 		return nil, failed(queue.NullMX, queue.StageDNS, "the domain "+domain+" says that it accepts no mail (null MX)")
-	case len(answer.Hosts) == 0: // implicit MX
-		return []host{{name: domain, port: d.opts.Port}}, queue.Outcome{}
 	}
-	hosts := d.mxHosts(answer.Hosts)
+	records, implicit := answer.Hosts, len(answer.Hosts) == 0
+	if implicit {
+		records = []dns.MX{{Host: domain}}
+	}
+	hosts := d.mxHosts(records, implicit)
 	if len(hosts) == 0 {
 		return nil, failed(queue.Loop, queue.StageDNS, "mail for "+domain+" would come back to this relay: it is the best MX itself")
 	}
@@ -49,7 +55,7 @@ func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.
 
 // mxHosts takes the MX records sorted by preference up to this relay itself: mail must not go to a host that is no better
 // (RFC 5321 section 5.1).
-func (d *Deliverer) mxHosts(records []dns.MX) []host {
+func (d *Deliverer) mxHosts(records []dns.MX, implicit bool) []host {
 	var hosts []host
 	own := len(records)
 	for i, mx := range records {
@@ -62,7 +68,7 @@ func (d *Deliverer) mxHosts(records []dns.MX) []host {
 		if own < len(records) && mx.Preference >= records[own].Preference {
 			break
 		}
-		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port})
+		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port, implicit: implicit})
 	}
 	return hosts
 }
@@ -79,6 +85,8 @@ func (d *Deliverer) addresses(ctx context.Context, h host) ([]netip.Addr, queue.
 		return nil, deferred(queue.DNSTrouble, queue.StageDNS, "the host "+h.name+" does not exist")
 	case err != nil:
 		return nil, deferred(queue.DNSTrouble, queue.StageDNS, err.Error())
+	case len(answer.Addrs) == 0 && h.implicit:
+		return nil, failed(queue.NoMailHost, queue.StageDNS, "the domain "+h.name+" has neither MX nor address records")
 	case len(answer.Addrs) == 0:
 		return nil, deferred(queue.DNSTrouble, queue.StageDNS, "the host "+h.name+" has no address")
 	}

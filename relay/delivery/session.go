@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -16,18 +17,22 @@ const maxRecipients = 100
 
 // session is one connection of an attempt, to one address of a host.
 type session struct {
-	a    *attempt
-	host host
-	at   string // address and port
-	conn *smtpclient.Conn
-	ext  smtpclient.Extensions
-	tls  queue.TLSFacts
+	a        *attempt
+	host     host
+	at       string // address and port
+	decision tlspolicy.Decision
+	conn     *smtpclient.Conn
+	ext      smtpclient.Extensions
+	tls      queue.TLSFacts
 }
 
 // session connects, reaches the TLS that the decision asks for, and delivers to the recipients that are left. It gives the
 // trouble that kept it from speaking about recipients at all, or the zero trouble.
 func (a *attempt) session(ctx context.Context, h host, addr netip.Addr) trouble {
-	s := &session{a: a, host: h, at: netip.AddrPortFrom(addr, h.port).String()}
+	s := &session{a: a, host: h, at: netip.AddrPortFrom(addr, h.port).String(), decision: a.decision}
+	if h.login() {
+		s.decision = s.decision.Authenticated()
+	}
 	nc, err := a.d.dial(ctx, h, addr)
 	if err != nil {
 		return s.stamp(dialTrouble(err))
@@ -69,11 +74,11 @@ func (s *session) open(ctx context.Context) trouble {
 			return t
 		}
 	}
-	if v := s.a.decision.Judge(offered, state); !v.Pass {
+	if v := s.decision.Judge(offered, state); !v.Pass {
 		return policyTrouble(v.Cause, v.Detail)
 	}
-	if r := s.host.route; r != nil && r.Username != "" {
-		if err := s.conn.Auth(ctx, r.Username, r.Password); err != nil {
+	if s.host.login() {
+		if err := s.conn.Auth(ctx, s.host.route.Username, s.host.route.Password); err != nil {
 			return sessionTrouble(err)
 		}
 	}
@@ -90,14 +95,14 @@ func (s *session) hello(ctx context.Context) trouble {
 
 // secure starts TLS one way or the other.
 func (s *session) secure(ctx context.Context, start func(context.Context, *tls.Config) (tls.ConnectionState, []byte, error)) (*tls.ConnectionState, trouble) {
-	state, raw, err := start(ctx, s.a.decision.ClientConfig(s.host.name))
+	state, raw, err := start(ctx, s.decision.ClientConfig(s.host.name))
 	if err == nil {
 		s.tls = factsOf(state)
 		return &state, trouble{}
 	}
 	t := sessionTrouble(err)
 	if t.Stage == queue.StageTLS && t.TLS.Broken {
-		cause, seen := s.a.decision.Explain(err, raw)
+		cause, seen := s.decision.Explain(err, raw)
 		t.Cause, t.Status, t.TLS.Seen = cause.Key, cause.Status, seen.String()
 	}
 	return nil, t
@@ -135,7 +140,8 @@ func (s *session) deliver(ctx context.Context) {
 		return
 	}
 	for chunk := range slices.Chunk(slices.Clone(s.a.left), maxRecipients) {
-		if goOn := s.transaction(ctx, chunk); !goOn {
+		if err := s.transaction(ctx, chunk); err != nil {
+			s.a.note(s.stamp(sessionTrouble(err))) // for those whose turn did not come
 			return
 		}
 	}
@@ -149,8 +155,8 @@ func (s *session) sizeTrouble() (queue.Outcome, bool) {
 	return tooLarge(s.a.job.Item.Size, s.ext.MaxSize), true
 }
 
-// transaction sends the message to some recipients and settles them. It reports whether the session can go on.
-func (s *session) transaction(ctx context.Context, recipients []int) bool {
+// transaction sends the message to some recipients and settles them. An error says why the session cannot go on.
+func (s *session) transaction(ctx context.Context, recipients []int) error {
 	item := &s.a.job.Item
 	env := smtpclient.Envelope{From: item.Sender, Size: item.Size, EightBit: item.EightBit}
 	for _, i := range recipients {
@@ -158,8 +164,8 @@ func (s *session) transaction(ctx context.Context, recipients []int) bool {
 	}
 	body, err := s.a.job.Open()
 	if err != nil {
-		s.settleAll(recipients, deferred(queue.LocalTrouble, queue.StageData, "the stored message cannot be read: "+err.Error()))
-		return false
+		s.settleAll(recipients, deferred(queue.LocalTrouble, queue.StageData, "the stored message cannot be read"))
+		return errors.New("the stored message cannot be read")
 	}
 	defer body.Close()
 	result, err := s.conn.Send(ctx, env, body)
@@ -167,7 +173,10 @@ func (s *session) transaction(ctx context.Context, recipients []int) bool {
 		o := transactionOutcome(result.Rcpt[n], result.Dot, err)
 		s.a.settle(i, s.located(o), o.Result != queue.ResultDeferred || fateUnknown(err))
 	}
-	return err == nil || s.conn.Reset(ctx) == nil
+	if err != nil && s.conn.Reset(ctx) != nil {
+		return err
+	}
+	return nil
 }
 
 func (s *session) settleAll(recipients []int, o queue.Outcome) {

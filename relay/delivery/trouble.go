@@ -55,8 +55,11 @@ func dialTrouble(err error) trouble {
 		cause = queue.ConnectionTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		cause = queue.ConnectionRefused
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		cause = queue.ConnectionTimeout // no way to the host, from this relay at this time
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE),
+		errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		cause = queue.LocalTrouble
 	}
 	return trouble{deferred(cause, queue.StageConnect, err.Error()), weightConnect}
 }

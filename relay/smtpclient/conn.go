@@ -65,13 +65,17 @@ func (c *Conn) Reset(ctx context.Context) error {
 	return err
 }
 
-// Quit says good-bye, waits a little for the answer, and closes the connection.
+// Quit says good-bye and closes the connection. It does not wait for the answer: nothing depends on it, and a delivery that
+// waits to be written down should not wait for a slow server.
 func (c *Conn) Quit(ctx context.Context) {
 	defer c.Close()
 	if c.over {
 		return
 	}
-	c.command(ctx, "quit", c.timeouts.Quit, "QUIT")
+	c.within(ctx, "quit", c.timeouts.Quit, func() error {
+		c.w.WriteString("QUIT\r\n")
+		return c.flush()
+	})
 	if !c.over {
 		c.over = true
 		c.nc.Close() // says close_notify

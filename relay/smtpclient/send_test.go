@@ -26,7 +26,7 @@ const (
 	rcptB  = "C: RCPT TO:<b@y.test>\n"
 	rcptC  = "C: RCPT TO:<c@y.test>\n"
 	text   = "S: 354 go\nC: Hi\nC: ..\nC: .\n"
-	quit   = "C: QUIT\nS: 221 bye"
+	quit   = "C: QUIT"
 )
 
 func TestSend(t *testing.T) {

@@ -112,7 +112,7 @@ func TestSTARTTLS(t *testing.T) {
 			if err := p.handshake(cfg); err != nil {
 				p.t.Error(err)
 			}
-			p.play("C: EHLO relay.test\nS: 250-mx\nS: 250 DSN\nC: QUIT\nS: 221 bye")
+			p.play("C: EHLO relay.test\nS: 250-mx\nS: 250 DSN\nC: QUIT")
 		})
 		state, raw, err := c.StartTLS(t.Context(), clientTLS())
 		evidence := bytes.HasPrefix(raw, []byte{22, 3, 3})
@@ -131,7 +131,7 @@ func TestSTARTTLS(t *testing.T) {
 
 func TestSTARTTLSRefused(t *testing.T) {
 	for _, code := range []string{"454", "502"} {
-		c := greeted(t, "STARTTLS", "C: STARTTLS\nS: "+code+" 4.7.0 no TLS today\nC: QUIT\nS: 221 bye")
+		c := greeted(t, "STARTTLS", "C: STARTTLS\nS: "+code+" 4.7.0 no TLS today\nC: QUIT")
 		_, _, err := c.StartTLS(t.Context(), clientTLS())
 		e := wantError(t, err, StageSTARTTLS, map[string]int{"454": 454, "502": 502}[code], nil)
 		if e.Err != nil {
@@ -203,7 +203,7 @@ func TestLateRefusal(t *testing.T) {
 }
 
 func TestImplicitTLS(t *testing.T) {
-	c := scripted(t, "TLS\nS: 220 mx\nC: EHLO relay.test\nS: 250-mx\nS: 250 AUTH PLAIN\nC: QUIT\nS: 221 bye")
+	c := scripted(t, "TLS\nS: 220 mx\nC: EHLO relay.test\nS: 250-mx\nS: 250 AUTH PLAIN\nC: QUIT")
 	if _, raw, err := c.Handshake(t.Context(), clientTLS()); err != nil || len(raw) == 0 {
 		t.Fatalf("raw %x, %v", raw, err)
 	}
