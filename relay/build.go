@@ -3,17 +3,18 @@ package relay
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"tlsrelay/configs"
 	"tlsrelay/queue"
+	"tlsrelay/queue/spool"
 	"tlsrelay/relay/certificate"
 	"tlsrelay/relay/delivery"
 	"tlsrelay/relay/dns"
@@ -31,20 +32,9 @@ func NewLog(cfg *configs.Config) *slog.Logger {
 }
 
 // secureDataDir makes the data folder, and refuses one that others own or may write to: who can write there can send mail.
-func secureDataDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func secureDataDir(cfg *configs.Config) error {
+	if err := spool.SecureDir(cfg.DataDir); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	owner := info.Sys().(*syscall.Stat_t).Uid
-	if uid := uint32(os.Geteuid()); owner != uid {
-		return fmt.Errorf("data_dir %s belongs to user %d, and the relay runs as user %d: give it to the relay's user (chown) or start as the owner", dir, owner, uid)
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("data_dir %s can be written to by others (mode %04o): chmod 0700 %s", dir, info.Mode().Perm(), dir)
 	}
 	return nil
 }
@@ -54,20 +44,14 @@ func listenerTLS(cfg *configs.Config, log *slog.Logger) (*tls.Config, error) {
 	if !slices.ContainsFunc(cfg.Listeners, func(l configs.Listener) bool { return l.TLS != configs.TLSOff }) {
 		return nil, nil
 	}
-	var source *certificate.Source
-	var err error
-	if cfg.Certificate.Cert == "" {
-		source, err = certificate.SelfSigned(cfg.DataDir, cfg.Hostname, log)
-	} else {
-		source, err = certificate.FromFiles(cfg.Certificate.Cert, cfg.Certificate.Key, log)
-	}
+	source, err := certificateOf(cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	return &tls.Config{GetCertificate: source.Get}, nil
 }
 
-func newDeliverer(cfg *configs.Config) (*delivery.Deliverer, error) {
+func newDeliverer(cfg *configs.Config, hostname string) (*delivery.Deliverer, error) {
 	var servers []string
 	for _, s := range cfg.DNS.Servers {
 		servers = append(servers, s.String())
@@ -85,7 +69,7 @@ func newDeliverer(cfg *configs.Config) (*delivery.Deliverer, error) {
 		return nil, err
 	}
 	return delivery.New(delivery.Options{
-		Hostname:         cfg.Hostname,
+		Hostname:         hostname,
 		Resolver:         resolver,
 		Policy:           policy,
 		Routes:           routes,
@@ -96,8 +80,15 @@ func newDeliverer(cfg *configs.Config) (*delivery.Deliverer, error) {
 	}), nil
 }
 
-func newNotifier(cfg *configs.Config) notice.Composer {
-	c := notice.Composer{Hostname: cfg.Hostname, HelpURL: cfg.HelpURL}
+func certificateOf(cfg *configs.Config, log *slog.Logger) (*certificate.Source, error) {
+	if cfg.Certificate.Cert == "" {
+		return certificate.SelfSigned(cfg.DataDir, cfg.Hostname, log)
+	}
+	return certificate.FromFiles(cfg.Certificate.Cert, cfg.Certificate.Key, log)
+}
+
+func newNotifier(cfg *configs.Config, hostname string) notice.Composer {
+	c := notice.Composer{Hostname: hostname, HelpURL: cfg.HelpURL}
 	for _, l := range cfg.Languages {
 		c.Languages = append(c.Languages, string(l))
 	}
@@ -161,30 +152,52 @@ func policyOf(cfg *configs.Config) (*tlspolicy.Policy, error) {
 		if !d.Until.IsZero() {
 			r.Until = d.Until.End()
 		}
-		r.Why = d.Why
 		p.Domains = append(p.Domains, r)
 	}
 	return p, nil
 }
-
-// maxPassword bounds a password file.
-const maxPassword = 4096
 
 func routesOf(cfg *configs.Config) ([]delivery.Route, error) {
 	var routes []delivery.Route
 	for _, r := range cfg.Routes {
 		route := delivery.Route{Domain: r.Domain, Hosts: r.Hosts, Username: r.Username}
 		if r.PasswordFile != "" {
-			text, err := os.ReadFile(r.PasswordFile)
-			if err != nil {
+			var err error
+			if route.Password, err = readPassword(r.PasswordFile); err != nil {
 				return nil, fmt.Errorf("password_file of the route for %s: %w", r.Domain, err)
 			}
-			route.Password, _, _ = strings.Cut(string(text[:min(len(text), maxPassword)]), "\n")
-			route.Password = strings.TrimSuffix(route.Password, "\r")
 		}
 		routes = append(routes, route)
 	}
 	return routes, nil
+}
+
+// maxPassword bounds a password file, in bytes.
+const maxPassword = 4096
+
+// readPassword takes the first line of a file that others must not read.
+func readPassword(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return "", fmt.Errorf("%s is open to all users (mode %04o): chmod 600 %[1]s", path, info.Mode().Perm())
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxPassword))
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	if line = strings.TrimSuffix(line, "\r"); line == "" {
+		return "", fmt.Errorf("%s has no password in its first line", path)
+	}
+	return line, nil
 }
 
 func scheduleOf(cfg *configs.Config) queue.Schedule {

@@ -3,8 +3,10 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -43,8 +45,8 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 	if !noRelayRuns(err) {
 		return nil, err
 	}
-	if err := secureDataDir(cfg.DataDir); err != nil {
-		return nil, err
+	if _, err := os.Stat(spoolDir(cfg)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no queue in %s: no relay has run with this configuration (see --config)", cfg.DataDir)
 	}
 	store, err := spool.Open(spoolDir(cfg), spool.Options{Log: log})
 	if err != nil {
@@ -52,9 +54,9 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 	}
 	return &admin.Direct{
 		Store: store,
-		RetryOne: func(ctx context.Context, id queue.ID) error {
-			_, err := queue.RetryNow(ctx, store, cfg.Hostname, id, time.Now())
-			return err
+		RetryOne: func(ctx context.Context, id queue.ID) (int, error) {
+			jobs, err := queue.RetryNow(ctx, store, cfg.Hostname, id, time.Now())
+			return len(jobs), err
 		},
 		Log:     log,
 		OnClose: store.Close,
@@ -63,7 +65,7 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 
 // OpenAccounts opens the accounts for SMTP AUTH. A relay that runs sees changes by itself.
 func OpenAccounts(cfg *configs.Config) (*Accounts, error) {
-	if err := secureDataDir(cfg.DataDir); err != nil {
+	if err := secureDataDir(cfg); err != nil {
 		return nil, err
 	}
 	return account.Open(filepath.Join(cfg.DataDir, "accounts"))
@@ -72,4 +74,16 @@ func OpenAccounts(cfg *configs.Config) (*Accounts, error) {
 // noRelayRuns reports whether an error from the control socket means that no relay is behind it.
 func noRelayRuns(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// Check finds what would keep a relay from starting beside mistakes in the configuration itself: files that cannot be used.
+// It changes nothing.
+func Check(cfg *configs.Config) error {
+	errs := []error{admin.CheckPath(cfg.DataDir)}
+	if cfg.Certificate.Cert != "" {
+		_, err := certificateOf(cfg, slog.New(slog.DiscardHandler))
+		errs = append(errs, err)
+	}
+	_, err := routesOf(cfg)
+	return errors.Join(append(errs, err)...)
 }

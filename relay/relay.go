@@ -28,7 +28,7 @@ type Relay struct {
 }
 
 // stopGrace is how long attempts and messages in transfer may go on after the order to stop.
-const stopGrace = 20 * time.Second
+const stopGrace = submission.StopGrace
 
 // New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
 // an error here, and nothing stays open.
@@ -42,7 +42,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	for _, w := range cfg.Warnings(time.Now()) {
 		log.Warn(w)
 	}
-	if err = secureDataDir(cfg.DataDir); err != nil {
+	if err = secureDataDir(cfg); err != nil {
 		return nil, err
 	}
 	if r.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log}); err != nil {
@@ -52,22 +52,23 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, err := newLive(cfg)
+	parts, err := newLive(cfg, cfg.Hostname)
 	if err != nil {
 		return nil, err
 	}
 	r.live.Store(parts)
 	r.scheduler = queue.NewScheduler(queue.SchedulerOptions{
-		Store:                  r.store,
-		Deliverer:              &r.live,
-		Notifier:               &r.live,
-		Schedule:               r.live.schedule,
-		Attempts:               cfg.Delivery.Connections,
-		AttemptsPerDestination: cfg.Delivery.ConnectionsPerDestination,
-		Grace:                  stopGrace,
-		Owner:                  cfg.Hostname,
-		Now:                    time.Now,
-		Log:                    log,
+		Store:           r.store,
+		Deliverer:       &r.live,
+		Notifier:        &r.live,
+		Schedule:        r.live.schedule,
+		Attempts:        cfg.Delivery.Connections,
+		AttemptsPerSite: cfg.Delivery.ConnectionsPerDestination,
+		Site:            r.live.site,
+		Grace:           stopGrace,
+		Owner:           cfg.Hostname,
+		Now:             time.Now,
+		Log:             log,
 	})
 	r.front, err = newSubmission(cfg, r.scheduler, certificate, log)
 	if err != nil {
@@ -98,30 +99,26 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	start(&outbound, "scheduler", func() error { return r.scheduler.Run(deliveries) })
 	start(&inbound, "control socket", func() error {
-		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryOne: r.retry, Log: r.log})
+		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryOne: r.scheduler.Retry, Log: r.log})
 	})
 	select {
 	case <-r.scheduler.Loaded():
 		start(&inbound, "listener", func() error { return r.front.Serve(ctx) })
-		r.log.Info("ready", "listeners", addresses(r.Addrs()))
+		stats := r.store.Stats()
+		r.log.Info("ready", "listeners", addresses(r.Addrs()), "queued", stats.Messages, "damaged", stats.Damaged)
 	case <-ctx.Done():
 	}
 
 	<-ctx.Done()
 	r.log.Info("stopping", "grace", stopGrace)
+	stopDeliveries() // mail that still comes in is stored, and tried after the next start
 	inbound.Wait()
-	stopDeliveries()
 	outbound.Wait()
 	err := r.close()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}
 	r.log.Info("stopped")
-	return err
-}
-
-func (r *Relay) retry(ctx context.Context, id queue.ID) error {
-	_, err := r.scheduler.Retry(ctx, id)
 	return err
 }
 

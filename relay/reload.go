@@ -10,22 +10,24 @@ import (
 
 	"tlsrelay/configs"
 	"tlsrelay/queue"
+	"tlsrelay/relay/delivery"
 )
 
 // live is what a reload replaces as a whole: how mail is delivered, what notices say, when attempts are made. An attempt
 // under way ends with what it began with.
 type live struct {
-	deliverer queue.Deliverer
+	deliverer *delivery.Deliverer
 	notifier  queue.Notifier
 	schedule  queue.Schedule
 }
 
-func newLive(cfg *configs.Config) (*live, error) {
-	deliverer, err := newDeliverer(cfg)
+// newLive builds the parts for a relay that is called hostname for all its life.
+func newLive(cfg *configs.Config, hostname string) (*live, error) {
+	deliverer, err := newDeliverer(cfg, hostname)
 	if err != nil {
 		return nil, err
 	}
-	return &live{deliverer, newNotifier(cfg), scheduleOf(cfg)}, nil
+	return &live{deliverer, newNotifier(cfg, hostname), scheduleOf(cfg)}, nil
 }
 
 // current gives the scheduler the live parts of the moment.
@@ -41,12 +43,14 @@ func (c *current) Compose(n queue.Notice, id queue.ID, now time.Time, original i
 	return c.Load().notifier.Compose(n, id, now, original)
 }
 
+func (c *current) site(destination string) string { return c.Load().deliverer.Site(destination) }
+
 func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 
 // Reload puts a new configuration in force while the relay runs: routes, TLS policy, DNS, the texts of notices and the
-// schedule at once, for queued mail too. The log names what has changed but waits for a restart. An error leaves all as it was.
+// pauses between attempts, for queued mail from its next attempt on. The log names what has changed but waits for a restart. An error leaves all as it was.
 func (r *Relay) Reload(cfg *configs.Config) error {
-	next, err := newLive(cfg)
+	next, err := newLive(cfg, r.cfg.Hostname)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
+
+	"tlsrelay/configs"
+	"tlsrelay/relay"
 )
 
 type configCommand struct {
@@ -28,6 +34,9 @@ func (c *configCheckCommand) Run(std streams) error {
 	for _, w := range cfg.Warnings(time.Now()) {
 		fmt.Fprintln(std.err, "warning:", w)
 	}
+	if err := relay.Check(cfg); err != nil {
+		return err
+	}
 	name := c.Path
 	if name == "" {
 		name = "configuration"
@@ -52,4 +61,22 @@ func (c *configShowCommand) Run(std streams) error {
 		return err
 	}
 	return cfg.WriteTOML(std.out)
+}
+
+// configFlag is the flag that most commands share.
+type configFlag struct {
+	Path string `name:"config" short:"c" type:"path" placeholder:"FILE" help:"Configuration file. Without the flag: /etc/tlsrelay/tlsrelay.toml if it exists, else the built-in defaults."`
+}
+
+const systemConfig = "/etc/tlsrelay/tlsrelay.toml"
+
+// load reads the configuration that the flag means.
+func (f configFlag) load() (*configs.Config, error) {
+	if f.Path != "" {
+		return configs.Load(f.Path)
+	}
+	if _, err := os.Stat(systemConfig); !errors.Is(err, fs.ErrNotExist) {
+		return configs.Load(systemConfig)
+	}
+	return configs.Default()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"net"
 	"os"
 	"testing"
@@ -10,7 +9,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
 	testscript.Main(m, map[string]func(){"tlsrelay": main})
 }
 

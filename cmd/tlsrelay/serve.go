@@ -17,7 +17,8 @@ type serveCommand struct {
 
 func (serveCommand) Help() string {
 	return `Accepts mail on the configured listeners, queues it on disk and delivers it. The log goes to standard error.
-SIGTERM or an interrupt stops it: no new mail, what is under way finishes within seconds, the rest stays queued.
+SIGTERM or an interrupt stops it: no new mail, what is under way may finish within 30 seconds, the
+rest stays queued.
 SIGHUP has it read the configuration again: routes, TLS policy, notices and retries change at once, and the log names what
 needs a restart. A file with a mistake changes nothing.
 

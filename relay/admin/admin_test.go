@@ -45,9 +45,9 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { r.store.Close() })
 	direct := &Direct{
 		Store: r.store,
-		RetryOne: func(_ context.Context, id queue.ID) error {
+		RetryOne: func(_ context.Context, id queue.ID) (int, error) {
 			r.retried = append(r.retried, id)
-			return nil
+			return int(id % 4), nil // message 4 is under way
 		},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}
@@ -190,13 +190,16 @@ func TestChanges(t *testing.T) {
 			t.Errorf("the log does not name %v: %s", id, r.log.String())
 		}
 	}
+	if n, err := r.ways["socket"].Retry(ctx, Selection{IDs: []queue.ID{3, 3, 9, 4, 5}}); n != 2 || !errors.Is(err, queue.ErrGone) {
+		t.Errorf("retry of five IDs, one of them double, one unknown, one under way: %d, %v", n, err)
+	}
 	if n, err := r.ways["socket"].Delete(ctx, Selection{}); n != 0 || err != nil {
 		t.Errorf("the empty selection deleted %d, %v", n, err)
 	}
 	if n, err := r.ways["socket"].Delete(ctx, Selection{All: true}); n != 4 || err != nil {
 		t.Errorf("delete all: %d, %v", n, err)
 	}
-	if len(r.retried) != 2 {
+	if len(r.retried) != 5 {
 		t.Errorf("retried %v", r.retried)
 	}
 }

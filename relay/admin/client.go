@@ -20,6 +20,9 @@ type Client struct{ http *http.Client }
 
 // Dial finds the relay that runs on dataDir. An error that is fs.ErrNotExist or syscall.ECONNREFUSED means there is none.
 func Dial(ctx context.Context, dataDir string) (*Client, error) {
+	if err := CheckPath(dataDir); err != nil {
+		return nil, err
+	}
 	dial := func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dataDir, SocketName))
 	}

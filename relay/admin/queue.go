@@ -15,7 +15,8 @@ type Queue interface {
 	List(ctx context.Context, s Selection, fn func(Message) error) error
 	// Content writes the stored text of a message.
 	Content(ctx context.Context, id queue.ID, w io.Writer) error
-	// Retry makes the selected messages due now, and gives their number. queue.ErrGone if a given ID is not in the queue.
+	// Retry makes the selected messages due now, and gives the number of those that were not under way already.
+	// queue.ErrGone if a given ID is not in the queue; the others are done all the same.
 	Retry(ctx context.Context, s Selection) (int, error)
 	// Delete removes the selected messages for good, without a notice, and gives their number. queue.ErrGone likewise.
 	Delete(ctx context.Context, s Selection) (int, error)
@@ -25,9 +26,9 @@ type Queue interface {
 // Direct answers from a store in this process.
 type Direct struct {
 	Store    queue.Store
-	RetryOne func(ctx context.Context, id queue.ID) error // makes one message due now
-	Log      *slog.Logger                                 // deletions are logged: they are the one way in which mail ends unseen
-	OnClose  func() error                                 // nil: the store belongs to somebody else
+	RetryOne func(ctx context.Context, id queue.ID) (jobs int, err error) // makes one message due now
+	Log      *slog.Logger                                                 // deletions are logged: they are the one way in which mail ends unseen
+	OnClose  func() error                                                 // nil: the store belongs to somebody else
 }
 
 // page is how many messages are read from the store at a time.
@@ -40,17 +41,8 @@ func (d *Direct) List(ctx context.Context, s Selection, fn func(Message) error) 
 
 // each calls fn for each selected item.
 func (d *Direct) each(ctx context.Context, s Selection, fn func(*queue.Item) error) error {
-	for _, id := range s.IDs {
-		item, err := d.Store.Get(ctx, id)
-		if err != nil {
-			return &IDError{id, err}
-		}
-		if err := fn(&item); err != nil {
-			return err
-		}
-	}
 	if len(s.IDs) > 0 {
-		return nil
+		return d.eachID(ctx, s.IDs, fn)
 	}
 	for after := queue.ID(0); ; {
 		items, err := d.Store.Scan(ctx, after, page)
@@ -69,6 +61,26 @@ func (d *Direct) each(ctx context.Context, s Selection, fn func(*queue.Item) err
 	}
 }
 
+// eachID goes through all IDs, and gives the errors of all that failed.
+func (d *Direct) eachID(ctx context.Context, ids []queue.ID, fn func(*queue.Item) error) error {
+	var errs []error
+	seen := make(map[queue.ID]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		item, err := d.Store.Get(ctx, id)
+		if err == nil {
+			err = fn(&item)
+		}
+		if err != nil {
+			errs = append(errs, &IDError{id, err})
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Content implements [Queue].
 func (d *Direct) Content(ctx context.Context, id queue.ID, w io.Writer) error {
 	body, err := d.Store.Open(ctx, id)
@@ -82,29 +94,32 @@ func (d *Direct) Content(ctx context.Context, id queue.ID, w io.Writer) error {
 
 // Retry implements [Queue].
 func (d *Direct) Retry(ctx context.Context, s Selection) (int, error) {
-	return d.change(ctx, s, func(item *queue.Item) error { return d.RetryOne(ctx, item.ID) })
+	return d.change(ctx, s, func(item *queue.Item) (bool, error) {
+		jobs, err := d.RetryOne(ctx, item.ID)
+		return jobs > 0, err
+	})
 }
 
 // Delete implements [Queue].
 func (d *Direct) Delete(ctx context.Context, s Selection) (int, error) {
-	return d.change(ctx, s, func(item *queue.Item) error {
+	return d.change(ctx, s, func(item *queue.Item) (bool, error) {
 		if err := d.Store.Commit(ctx, &queue.Batch{Delete: []queue.ID{item.ID}}); err != nil {
-			return err
+			return false, err
 		}
 		d.Log.Warn("deleted", "id", item.ID, "sender", item.Sender, "recipients", len(item.Recipients))
-		return nil
+		return true, nil
 	})
 }
 
 // change counts what fn did. A message that ended between the listing and fn is no failure, unless it was asked for by ID.
-func (d *Direct) change(ctx context.Context, s Selection, fn func(*queue.Item) error) (int, error) {
+func (d *Direct) change(ctx context.Context, s Selection, fn func(*queue.Item) (bool, error)) (int, error) {
 	n := 0
 	err := d.each(ctx, s, func(item *queue.Item) error {
-		err := fn(item)
+		done, err := fn(item)
 		if errors.Is(err, queue.ErrGone) && len(s.IDs) == 0 {
 			return nil
 		}
-		if err == nil {
+		if done {
 			n++
 		}
 		return err
@@ -126,5 +141,10 @@ type IDError struct {
 	Err error
 }
 
-func (e *IDError) Error() string { return e.ID.String() + ": " + e.Err.Error() }
+func (e *IDError) Error() string {
+	if errors.Is(e.Err, queue.ErrGone) {
+		return e.ID.String() + ": " + queue.ErrGone.Error()
+	}
+	return e.ID.String() + ": " + e.Err.Error()
+}
 func (e *IDError) Unwrap() error { return e.Err }

@@ -20,9 +20,23 @@ import (
 // SocketName is the control socket's name in the data folder.
 const SocketName = "control.sock"
 
+// maxSocketPath is what Linux and BSD both have room for.
+const maxSocketPath = 103
+
+// CheckPath refuses a data folder whose path leaves no room for the socket's.
+func CheckPath(dataDir string) error {
+	if path := filepath.Join(dataDir, SocketName); len(path) > maxSocketPath {
+		return fmt.Errorf("data_dir %s: the path is too long for a socket in it; at most %d bytes", dataDir, maxSocketPath-len(SocketName)-1)
+	}
+	return nil
+}
+
 // Listen opens the control socket in dataDir, for the owner alone. A socket left behind by a relay that died is replaced;
 // the caller holds the lock of the data folder, so no other relay can be behind it.
 func Listen(dataDir string) (net.Listener, error) {
+	if err := CheckPath(dataDir); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dataDir, SocketName)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -31,7 +45,7 @@ func Listen(dataDir string) (net.Listener, error) {
 	defer syscall.Umask(old)
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("control socket: %w (a path over 107 bytes is too long for a socket)", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
 }
@@ -39,17 +53,20 @@ func Listen(dataDir string) (net.Listener, error) {
 // Serve answers commands on l until ctx ends.
 func Serve(ctx context.Context, l net.Listener, q Queue) error {
 	server := &http.Server{Handler: handler(q), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		bounded, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(bounded) != nil {
 			server.Close()
 		}
 	})
-	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return err
 	}
+	<-ended // the commands under way, too
 	return nil
 }
 
@@ -85,12 +102,16 @@ func handler(q Queue) http.Handler {
 	})
 	mux.HandleFunc("GET /queue/content/{id}", func(w http.ResponseWriter, r *http.Request) {
 		id, err := queue.ParseID(r.PathValue("id"))
-		if err == nil {
-			err = q.Content(r.Context(), id, w)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
 		}
+		err = q.Content(r.Context(), id, w)
 		var about *IDError
 		switch {
 		case err == nil:
+		case errors.As(err, &about) && !errors.Is(err, queue.ErrGone):
+			http.Error(w, err.Error(), http.StatusInternalServerError)
 		case errors.As(err, &about):
 			http.Error(w, err.Error(), http.StatusNotFound)
 		default:

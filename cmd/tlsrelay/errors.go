@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"tlsrelay/configs"
+)
+
+// usageError is a mistake in the call that the parser could not see.
+type usageError struct{ error }
+
+// explain prints an error, one line each for the problems of a configuration, and gives the exit code.
+func explain(err error, w io.Writer) int {
+	var problems configs.Problems
+	var usage usageError
+	switch {
+	case errors.As(err, &problems):
+		fmt.Fprintln(w, problems)
+	default:
+		fmt.Fprintln(w, "tlsrelay:", err)
+	}
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitProblem
+}
