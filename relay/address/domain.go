@@ -40,7 +40,8 @@ func parseDomain(s string) (string, error) {
 	return strings.ToLower(s), nil
 }
 
-// checkLabel wants letters, digits and inner hyphens (RFC 5321, 4.1.2: sub-domain).
+// checkLabel wants letters, digits and inner hyphens (RFC 5321, 4.1.2: sub-domain). Underscores are no part of that, but of
+// host names that receive mail.
 func checkLabel(label string) error {
 	switch {
 	case label == "":
@@ -51,7 +52,7 @@ func checkLabel(label string) error {
 	for i := range len(label) {
 		if c := label[i]; c == '@' {
 			return errors.New("the address has more than one @")
-		} else if !isLetDig(c) && c != '-' {
+		} else if !isLetDig(c) && c != '-' && c != '_' {
 			return fmt.Errorf("the domain has %s; allowed are letters, digits, hyphens and dots", show(label[i:]))
 		}
 	}

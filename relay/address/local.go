@@ -32,9 +32,8 @@ func parseDotString(s string) (local, rest string, err error) {
 		return "", "", fmt.Errorf("the part before the @ has %s, which is allowed only in quotes, if at all", show(rest))
 	case local == "":
 		return "", "", errors.New("the part before the @ is empty")
-	case !isDotString(local):
-		return "", "", errors.New("a dot in the part before the @ must stand between other characters")
 	}
+	// RFC 5321 wants dots between other characters only, but mailboxes with more of them exist and are reached by them.
 	return local, rest, nil
 }
 

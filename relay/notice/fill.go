@@ -6,8 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// columns is the width of text: with the quote marks of one reply it still fits a terminal.
-const columns = 76
+// columns is the width of text: it needs no soft line break in quoted-printable, and with the quote marks of one reply it still
+// fits a terminal.
+const columns = 75
 
 // fill lays out what a template wrote. Lines up to an empty one are a paragraph and are broken anew; "# " makes a
 // heading; a line that starts with a blank or with ">" stays as it is. Empty lines in a row become one.

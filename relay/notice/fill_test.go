@@ -62,7 +62,7 @@ func TestTable(t *testing.T) {
 
 func TestQuote(t *testing.T) {
 	got := quote("550 no\n\n# not a heading\n" + strings.Repeat("é", 100))
-	want := "> 550 no\n> # not a heading\n> " + strings.Repeat("é", 74) + "\n> " + strings.Repeat("é", 26)
+	want := "> 550 no\n> # not a heading\n> " + strings.Repeat("é", columns-2) + "\n> " + strings.Repeat("é", 102-columns)
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

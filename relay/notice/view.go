@@ -26,6 +26,7 @@ type view struct {
 	First    string // recipient, for the subject
 	Others   int    // recipients beside it
 	Total    int    // recipients
+	Partial  bool   // the message had other recipients, too
 	Arrived  time.Time
 	Until    time.Time     // end of the lifetime
 	Lifetime time.Duration // 0 if unknown
@@ -68,7 +69,7 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 		Hostname: c.Hostname, QueueID: item.ID.String(), Subject: ret.subject,
 		Delay:  n.Kind == queue.NoticeDelay,
 		First:  notEncoded(plain(item.Recipients[n.Recipients[0]].Address, maxPath)),
-		Others: len(n.Recipients) - 1, Total: len(n.Recipients),
+		Others: len(n.Recipients) - 1, Total: len(n.Recipients), Partial: len(n.Item.Recipients) > len(n.Recipients),
 		Arrived: in(item.Arrived, zone), Until: in(item.Expires, zone),
 		Returned: ret.kind(),
 	}

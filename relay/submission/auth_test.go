@@ -71,7 +71,7 @@ func TestAuthRefuses(t *testing.T) {
 			"501 5.5.2"}},
 		{"not base64", []string{"AUTH PLAIN ***", "501 5.5.2", "AUTH PLAIN", "334", "&&&", "501 5.5.2 The response must",
 			"AUTH LOGIN", "334", b64(account), "334", "a\x00b", "501 5.5.2 A command"}},
-		{"cancelled", []string{"AUTH PLAIN", "334", "*", "501 5.0.0", "AUTH LOGIN", "334", "*", "501"}},
+		{"cancelled", []string{"AUTH PLAIN", "334", "*", "501 5.7.0", "AUTH LOGIN", "334", "*", "501"}},
 		{"syntax", []string{"AUTH", "501 5.5.4", "AUTH PLAIN x y", "501 5.5.4", "AUTH CRAM-MD5", "504 5.5.4"}},
 		{"over-long", []string{"AUTH PLAIN", "334", strings.Repeat("A", maxCommandLine+400), "501 5.5.2"}},
 	} {

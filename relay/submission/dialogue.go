@@ -47,8 +47,19 @@ func (g *guard) command(line []byte) {
 		refused = g.dispatch(verb, arg)
 	}
 	if refused != nil {
+		g.logRefusal(verb, errorLine(refused))
 		g.send(errorLine(refused))
 		g.judge(verb, refused.Code)
+	}
+}
+
+// logRefusal notes what a client that wants to send mail was told, so that an operator can answer "why not?". What it sent
+// is not noted: it may hold a password.
+func (g *guard) logRefusal(verb string, reply []byte) {
+	switch verb {
+	case "MAIL", "RCPT", "DATA":
+		g.srv.opts.Log.Info("refused", "client", clientText(g.client), "account", g.account, "command", verb,
+			"reply", strings.TrimSpace(string(reply)))
 	}
 }
 
@@ -151,11 +162,15 @@ func (g *guard) askAuth(arg string) *smtp.SMTPError {
 	return g.unless(refused, "AUTH", strings.TrimRight("AUTH "+mechanism+" "+response, " "))
 }
 
-// response passes go-smtp what the client answers in AUTH. What is no base64 cancels the exchange.
+// response passes go-smtp what the client answers in AUTH. What is no base64 cancels the exchange, as "*" does.
 func (g *guard) response(line []byte) {
 	g.loggingIn = false
 	text, bad := commandText(line, maxAuthLine)
-	if bad == nil && text != "*" && !isBase64(text) {
+	switch {
+	case bad != nil:
+	case text == "*":
+		bad = smtpReply(501, "5.7.0", "Login cancelled")
+	case !isBase64(text):
 		bad = errBase64
 	}
 	if g.asked.bad = bad; bad != nil {

@@ -97,7 +97,7 @@ func TestDialogue(t *testing.T) {
 			{"RCPT TO:<a@b@c>", "501 5.1.3"},
 			{"RCPT TO:<b@192.0.2.1>", "501 5.1.3"},
 			{"RCPT TO:<@us:v@ext>", "501 5.1.3"},
-			{"RCPT TO:<b@a_b.test>", "501 5.1.3"},
+			{"RCPT TO:<b@a+b.test>", "501 5.1.3"},
 			{`RCPT TO:<"b c"@dest.test>`, "250 2.1.5"},
 			{"RCPT TO:<Postmaster>", "250 2.1.5"},
 			{"RCPT TO:<b@[192.0.2.1]>", "250 2.1.5"},

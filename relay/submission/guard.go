@@ -230,6 +230,9 @@ func (g *guard) settle() {
 	if verb == "" && g.resumed {
 		return
 	}
+	if code >= 400 {
+		g.logRefusal(verb, reply)
+	}
 	g.send(g.follow(verb, code, reply))
 	g.judge(verb, code)
 }

@@ -30,11 +30,13 @@ const (
 	lingerBytes = 1 << 20
 )
 
+// StopGrace is how long messages in transfer may go on after the order to stop.
+const StopGrace = 30 * time.Second
+
 // Times of the server.
 const (
-	stopGrace   = 30 * time.Second // for messages in transfer after the order to stop
-	refuseTime  = time.Second      // to tell a client that it is turned away
-	acceptPause = time.Second      // longest pause after a failed accept
+	refuseTime  = time.Second // to tell a client that it is turned away
+	acceptPause = time.Second // longest pause after a failed accept
 )
 
 // Sizes of buffers in bytes.

@@ -23,7 +23,7 @@ type Server struct {
 	buffers sync.Pool // of *[]byte, bodyBuffer long
 
 	running context.Context // ends with the order to stop
-	work    context.Context // ends when stopGrace is over
+	work    context.Context // ends when StopGrace is over
 
 	mu       sync.Mutex
 	stopping bool
@@ -128,7 +128,7 @@ func (s *Server) drain(abort func()) {
 	}
 	s.mu.Unlock()
 
-	late := time.AfterFunc(stopGrace, func() {
+	late := time.AfterFunc(StopGrace, func() {
 		abort()
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -176,12 +176,12 @@ func TestStop(t *testing.T) {
 		idle.expectEnd()
 		idleTLS.expect("421 4.3.2")
 		idleTLS.expectEnd()
-		time.Sleep(stopGrace / 2)
+		time.Sleep(StopGrace / 2)
 		busy.send("second half\r\n.\r\n")
 		busy.expect("250 2.0.0 Ok: queued", "421 4.3.2")
 		busy.expectEnd()
 		<-stopped
-		if took := time.Since(begin); took != stopGrace/2 {
+		if took := time.Since(begin); took != StopGrace/2 {
 			t.Errorf("the stop took %v", took)
 		}
 		if mail := r.queue.take(); len(mail) != 1 {
@@ -200,7 +200,7 @@ func TestStopIsBounded(t *testing.T) {
 		handshake.say("STARTTLS", "220")
 		begin := time.Now()
 		r.stop()
-		if took := time.Since(begin); took != stopGrace {
+		if took := time.Since(begin); took != StopGrace {
 			t.Errorf("the stop took %v", took)
 		}
 		handshake.expectEnd()
