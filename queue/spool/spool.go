@@ -62,6 +62,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.log = s.log.With("spool", dir)
 	if s.segmentSize <= 0 {
 		s.segmentSize = DefaultSegmentSize
 	}
