@@ -87,7 +87,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 		if st := s.Stats(); st.Damaged != 1 || st.Messages != len(want) {
 			t.Fatalf("damage at %d: stats %+v", at, st)
 		}
-		line := fmt.Sprintf("level=WARN msg=\"spool: damaged record, keeping the rest\" file=%s offset=%d ", name, offset)
+		line := fmt.Sprintf("level=WARN msg=\"spool: damaged record, keeping the rest\" spool=mem file=%s offset=%d ", name, offset)
 		if !strings.Contains(log.String(), line) {
 			t.Fatalf("damage at %d: log %q, want %q", at, log, line)
 		}
