@@ -11,8 +11,8 @@ import (
 // The widest settings that make sense; beyond them a slip of the keyboard is likelier than an intention.
 const (
 	minMessageSize = Size(1e3)
-	maxMessageSize = Size(2e9)
-	maxRecipients  = 100_000
+	maxMessageSize = Size(1e9)
+	maxRecipients  = 10_000
 	maxConnections = 100_000
 	minWait        = Duration(time.Second)
 	maxLifetime    = Duration(30 * 24 * time.Hour)

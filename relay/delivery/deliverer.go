@@ -147,7 +147,7 @@ func (a *attempt) result() []queue.Outcome {
 
 // maxWords bounds what is kept of a remote's words, in bytes: enough for any honest reply, and each recipient has its own copy
 // in the queue.
-const maxWords = 2000
+const maxWords = 1000
 
 func clip(s string) string {
 	if len(s) <= maxWords {

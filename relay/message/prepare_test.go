@@ -241,7 +241,8 @@ func TestConstantMemory(t *testing.T) {
 			}
 		})
 	}
-	if few, many := allocated(10), allocated(1<<20); many > few {
+	const noise = 20 // the garbage collector empties pools when it likes
+	if few, many := allocated(10), allocated(1<<20); many > few+noise {
 		t.Errorf("%v allocations for 10 lines, %v for a million", few, many)
 	}
 }
