@@ -23,12 +23,17 @@ func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time) {
 		if result != ResultDelivered {
 			level = slog.LevelWarn
 		}
-		s.opts.Log.Log(context.Background(), level, "delivery",
+		line := []any{
 			"id", job.Item.ID, "sender", job.Item.Sender, "recipient", r.Address,
 			"host", Printable(o.Host), "address", o.Remote, "result", result.String(),
-			"cause", o.Cause, "status", o.Status, "reply", Printable(firstOf(o.Reply, o.Detail)),
+			"cause", o.Cause, "status", o.Status, "reply", Printable(o.Reply),
 			"tls_version", o.TLS.Version, "tls_cipher", o.TLS.Cipher, "tls_group", o.TLS.Group,
-			"attempt", r.Attempts, "delay_ms", now.Sub(job.Item.Arrived).Milliseconds())
+			"attempt", r.Attempts, "delay_ms", now.Sub(job.Item.Arrived).Milliseconds(),
+		}
+		if o.Detail != "" {
+			line = append(line, "detail", Printable(o.Detail)) // what this side saw
+		}
+		s.opts.Log.Log(context.Background(), level, "delivery", line...)
 	}
 	for _, i := range t.Dropped {
 		s.opts.Log.Warn("dropped", "id", job.Item.ID, "recipient", job.Item.Recipients[i].Address,
@@ -43,13 +48,6 @@ func (k NoticeKind) String() string { return noticeNames[k] }
 func (s *Scheduler) logNotice(notice Item, n Notice) {
 	s.opts.Log.Info("notice", "id", notice.ID, "kind", n.Kind.String(), "about", n.Item.ID,
 		"recipient", notice.Recipients[0].Address, "cause", n.Item.Recipients[n.Recipients[0]].Last.Cause)
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // Printable makes remote text safe for logs and terminals: a line end becomes " / ", every control, format (bidirectional

@@ -66,7 +66,7 @@ func (s *demoScreen) Handle(_ context.Context, r slog.Record) error {
 	case r.Message == "delivery" && a["result"] == "delivered":
 		s.print("%s  delivered  %s over TLS %s (%s, %s)", at, a["recipient"], a["tls_version"], a["tls_cipher"], a["tls_group"])
 	case r.Message == "delivery":
-		s.print("%s  %-9s  %s, attempt %s: %s (%s)\n%20s%s", at, a["result"], a["recipient"], a["attempt"], a["cause"], a["status"], "", a["reply"])
+		s.print("%s  %-9s  %s, attempt %s: %s (%s)\n%20s%s", at, a["result"], a["recipient"], a["attempt"], a["cause"], a["status"], "", a["reply"]+a["detail"])
 	case r.Message == "notice":
 		s.print("%s  notice     to %s about %s", at, a["recipient"], a["about"])
 	case r.Level >= slog.LevelError:

@@ -402,6 +402,31 @@ func TestLongRepliesAreCut(t *testing.T) {
 	}
 }
 
+func TestWordsForPeople(t *testing.T) {
+	closes := (&mx{replies: map[string]string{"DOT": ""}}).start(t, "127.0.0.11", "0")
+	silent, err := net.Listen("tcp", "127.0.0.12:"+closes.port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	n := newNetwork(t, 2, closes.port()).opportunistic()
+	n.opts.Timeouts.Greeting = 50 * time.Millisecond
+	for address, want := range map[string]string{
+		"a@[127.0.0.11]": "the server closed the connection after the end of the message",
+		"a@[127.0.0.12]": "the server did not answer in time before its greeting",
+		"a@[127.0.0.99]": "connecting failed: connection refused",
+	} {
+		if o := deliver(t, n.opts, jobTo(address))[0]; o.Detail != want {
+			t.Errorf("%s: %q, want %q", address, o.Detail, want)
+		}
+	}
+	old := (&mx{tls: newAuthority(t).server(t, "x.test", tls.VersionTLS10, tls.VersionTLS11)}).start(t, "127.0.0.13", "0")
+	n.opts.Routes = []Route{{Domain: "*", Hosts: []string{old.addr}}}
+	if o := deliver(t, n.opts, jobTo("a@old.test"))[0]; o.Detail != "remote error: tls: protocol version not supported" {
+		t.Errorf("old TLS: %q", o.Detail)
+	}
+}
+
 func TestSite(t *testing.T) {
 	d := New(Options{Routes: []Route{{Domain: ".example.org"}}})
 	if a, b := d.Site("a.example.org"), d.Site("b.example.org"); a != b || a == "a.example.org" {

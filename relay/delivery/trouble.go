@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"syscall"
 
@@ -48,7 +50,7 @@ func dialTrouble(err error) trouble {
 	cause := queue.ConnectionLost
 	switch {
 	case errors.Is(err, errNotPublic):
-		return trouble{deferred(queue.AddressRefused, queue.StageConnect, err.Error()), weightConnect}
+		return trouble{deferred(queue.AddressRefused, queue.StageConnect, errNotPublic.Error()), weightConnect}
 	case errors.Is(err, context.Canceled):
 		return trouble{deferred(queue.LocalTrouble, queue.StageConnect, "the relay was stopping"), weightConnect}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
@@ -61,7 +63,7 @@ func dialTrouble(err error) trouble {
 		errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		cause = queue.LocalTrouble
 	}
-	return trouble{deferred(cause, queue.StageConnect, err.Error()), weightConnect}
+	return trouble{deferred(cause, queue.StageConnect, "connecting failed: "+reason(err)), weightConnect}
 }
 
 // policyTrouble is a host that does not offer what the TLS policy asks for. It may be mended while the mail waits.
@@ -112,14 +114,14 @@ func tlsTrouble(e *smtpclient.Error) trouble {
 	if e.Reply != nil {
 		t.Reply = e.Reply.Text()
 	} else {
-		t.Detail = e.Error()
+		t.Detail = words(e)
 	}
 	return t
 }
 
 // silence sorts failures in which the remote gave no usable reply.
 func silence(e *smtpclient.Error) queue.Outcome {
-	stage, detail := queue.Stage(e.Stage), e.Error()
+	stage, detail := queue.Stage(e.Stage), words(e)
 	var o queue.Outcome
 	switch {
 	case errors.Is(e.Err, context.Canceled):
@@ -139,6 +141,50 @@ func silence(e *smtpclient.Error) queue.Outcome {
 		o.Reply = e.Reply.Text()
 	}
 	return o
+}
+
+// words says for people what went wrong on this side of the dialogue.
+func words(e *smtpclient.Error) string {
+	switch {
+	case e.Err == nil:
+		return e.Error()
+	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF), errors.Is(e.Err, syscall.ECONNRESET), errors.Is(e.Err, syscall.EPIPE):
+		return "the server closed the connection " + moments[queue.Stage(e.Stage)]
+	case errors.Is(e.Err, os.ErrDeadlineExceeded):
+		return "the server did not answer in time " + moments[queue.Stage(e.Stage)]
+	}
+	return reason(e.Err)
+}
+
+// moments are the stages as parts of a sentence.
+var moments = map[queue.Stage]string{
+	queue.StageGreeting: "before its greeting",
+	queue.StageHello:    "after EHLO",
+	queue.StageSTARTTLS: "after STARTTLS",
+	queue.StageTLS:      "during the TLS handshake",
+	queue.StageAuth:     "during the login",
+	queue.StageMail:     "after MAIL",
+	queue.StageRcpt:     "after RCPT",
+	queue.StageData:     "during the message",
+	queue.StageDot:      "after the end of the message",
+}
+
+// reason leaves out of a network error what package net puts in front: the address stands beside it anyway.
+func reason(err error) string {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return err.Error()
+	}
+	var call *os.SyscallError
+	switch {
+	case op.Timeout():
+		return "no answer in time"
+	case errors.As(op.Err, &call):
+		return call.Err.Error()
+	case op.Op == "remote error": // an alert of TLS
+		return op.Error()
+	}
+	return op.Err.Error()
 }
 
 // transactionOutcome is the outcome for one recipient of a transaction: its own refusal if it has one, else what became of
