@@ -346,6 +346,8 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 	if d := host.dialogue(); d != "" {
 		t.Errorf("connected all the same:\n%s", d)
 	}
+	want(t, deliver(t, n.opts, jobTo("a@[127.0.0.11]"))[0], "failed address-refused 5.4.4")
+	want(t, deliver(t, n.opts, jobTo("a@[IPv6:::ffff:10.0.0.1]"))[0], "failed address-refused 5.4.4")
 	n.opts.Routes = []Route{{Domain: "*", Hosts: []string{host.addr}}}
 	want(t, deliver(t, n.opts, jobTo("a@dest.test"))[0], "delivered") // the operator's own word
 }

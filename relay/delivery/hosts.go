@@ -31,6 +31,11 @@ func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.
 		return route.hosts(), queue.Outcome{}
 	}
 	if literal, ok := addressLiteral(domain); ok {
+		if !d.opts.PrivateAddresses && !public(literal) { // no DNS record that might be mended: the sender wrote it
+			o := failed(queue.AddressRefused, queue.StageConnect, errNotPublic.Error())
+			o.Status = "5.4.4"
+			return nil, o
+		}
 		return []host{{name: literal.String(), port: d.opts.Port}}, queue.Outcome{}
 	}
 	answer, err := d.opts.Resolver.LookupMX(ctx, domain)
