@@ -83,8 +83,13 @@ func NewScheduler(o SchedulerOptions) *Scheduler {
 	}
 }
 
-// NewBody starts taking in the content of a message for Enqueue.
-func (s *Scheduler) NewBody(ctx context.Context) (Body, error) { return s.opts.Store.NewBody(ctx) }
+// NewBody starts taking in the content of a message for Enqueue. The error is ErrFull if there is no room for it.
+func (s *Scheduler) NewBody(ctx context.Context) (Body, error) {
+	if err := s.opts.Store.Room(ctx); err != nil {
+		return nil, err
+	}
+	return s.opts.Store.NewBody(ctx)
+}
 
 // NextID gives the ID for a message that will be enqueued.
 func (s *Scheduler) NextID() ID { return s.ids.Next(s.opts.Now()) }

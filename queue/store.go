@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // Store keeps messages and their state on stable storage. Its methods may be called from many goroutines at once.
@@ -34,8 +35,22 @@ type Store interface {
 	// shown as Active. It does not stop writers.
 	Scan(ctx context.Context, after ID, limit int) ([]Item, error)
 
+	// Jobs gives the jobs of up to limit messages with IDs above after, in order of ID, each with the time when it is due.
+	// last is the ID to go on from, 0 when there are no more. It reads no message: a store answers from its index, and the
+	// destinations are strings that all jobs share.
+	Jobs(ctx context.Context, after ID, limit int) (jobs []DueJob, last ID, err error)
+
+	// Room is ErrFull while new messages would be refused, nil otherwise.
+	Room(ctx context.Context) error
+
 	// Close waits for commits under way and gives up all claims.
 	Close() error
+}
+
+// DueJob is a job that waits.
+type DueJob struct {
+	JobKey
+	Due time.Time // the earliest NextAttempt of its recipients
 }
 
 // Body is the content of a message on its way into the store.

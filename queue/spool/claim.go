@@ -19,29 +19,52 @@ func (s *Store) Claim(ctx context.Context, _ string, job queue.JobKey) (queue.It
 	if err := s.usable(ctx); err != nil {
 		return queue.Item{}, 0, err
 	}
+	v, token, err := s.take(job)
+	if err != nil {
+		return queue.Item{}, 0, err
+	}
+	it, _, err := s.pull(v)
+	if err != nil {
+		s.giveBack(job, token)
+		if isDamage(err) {
+			s.lose(v, err)
+			err = goneError(job.ID)
+		}
+		return queue.Item{}, 0, err
+	}
+	return it, token, nil
+}
+
+// take makes the claim.
+func (s *Store) take(job queue.JobKey) (view, queue.Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return queue.Item{}, 0, queue.ErrClosed
+		return view{}, 0, queue.ErrClosed
 	}
-	e := s.index.get(job.ID)
-	if e == nil {
-		return queue.Item{}, 0, goneError(job.ID)
+	v, there := s.look(job.ID)
+	if !there {
+		return view{}, 0, goneError(job.ID)
 	}
 	if _, taken := s.claims[job]; taken {
-		return queue.Item{}, 0, fmt.Errorf("claim %s for %s: %w", job.ID, job.Destination, queue.ErrClaimed)
+		return view{}, 0, fmt.Errorf("claim %s for %s: %w", job.ID, job.Destination, queue.ErrClaimed)
 	}
-	it, err := decodeItem(e.item)
-	if err != nil {
-		return queue.Item{}, 0, fmt.Errorf("spool: claim %s: %w", job.ID, err)
-	}
-	if len(it.Pending(job.Destination)) == 0 {
-		return queue.Item{}, 0, fmt.Errorf("claim %s: nothing is left to do for %s: %w",
-			job.ID, job.Destination, queue.ErrGone)
+	if !s.waits(&v, job.Destination) {
+		return view{}, 0, fmt.Errorf("claim %s: nothing is left to do for %s: %w", job.ID, job.Destination, queue.ErrGone)
 	}
 	s.lastToken++
 	s.claims[job] = claim{token: s.lastToken}
-	return it, s.lastToken, nil
+	return v, s.lastToken, nil
+}
+
+// waits reports whether a recipient at destination is not done.
+func (s *Store) waits(v *view, destination string) bool {
+	for i := range v.slots {
+		if !v.slots[i].done() && s.index.names.text(v.slots[i].destination) == destination {
+			return true
+		}
+	}
+	return false
 }
 
 // Release implements [queue.Store].
@@ -49,12 +72,16 @@ func (s *Store) Release(ctx context.Context, job queue.JobKey, t queue.Token) er
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
+	s.giveBack(job, t)
+	return nil
+}
+
+func (s *Store) giveBack(job queue.JobKey, t queue.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c, ok := s.claims[job]; ok && c.token == t && !c.ending {
 		delete(s.claims, job)
 	}
-	return nil
 }
 
 // endClaim marks the claim as ended by the commit under way, and reports whether t proves it.
@@ -75,20 +102,9 @@ func (s *Store) keepClaims(jobs []queue.JobKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, job := range jobs {
-		c := s.claims[job]
-		c.ending = false
-		s.claims[job] = c
-	}
-}
-
-// dropClaims forgets the claims on a message that is gone: their updates answer ErrGone from now on. The caller holds
-// mu.
-func (s *Store) dropClaims(e *entry) {
-	it, err := decodeItem(e.item)
-	if err != nil {
-		return
-	}
-	for i := range it.Recipients {
-		delete(s.claims, queue.JobKey{ID: e.id, Destination: it.Recipients[i].Destination})
+		if c, ok := s.claims[job]; ok {
+			c.ending = false
+			s.claims[job] = c
+		}
 	}
 }

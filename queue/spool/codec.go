@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -10,7 +9,7 @@ import (
 )
 
 // itemVersion is the first byte of an encoded item.
-const itemVersion = 1
+const itemVersion = 2
 
 var errCodec = errors.New("the record's content makes no sense")
 
@@ -29,12 +28,6 @@ const (
 	flagBroken  = 0x04
 	outcomeBits = 0x07
 )
-
-// encodeItem encodes it into memory of just its size: the index keeps it.
-func encodeItem(it *queue.Item) []byte {
-	var scratch [1 << 10]byte
-	return bytes.Clone(appendItem(scratch[:0], it))
-}
 
 // appendItem encodes it. States are stored as they are on stable storage: nothing is Active there.
 func appendItem(b []byte, it *queue.Item) []byte {
@@ -55,6 +48,13 @@ func appendItem(b []byte, it *queue.Item) []byte {
 }
 
 func appendRecipient(b []byte, r *queue.Recipient) []byte {
+	b = appendString(b, r.Address)
+	b = appendString(b, r.Destination)
+	return appendProgress(b, r)
+}
+
+// appendProgress encodes what changes of a recipient: all but address and destination.
+func appendProgress(b []byte, r *queue.Recipient) []byte {
 	state := r.State
 	if state == queue.Active || state > queue.Failed {
 		state = queue.Queued
@@ -62,8 +62,6 @@ func appendRecipient(b []byte, r *queue.Recipient) []byte {
 	tried := r.Last != queue.Outcome{}
 	b = append(b, byte(state)|boolBit(r.DelayTold, flagDelayTold)|boolBit(r.TLSFailed, flagTLSFailed)|
 		boolBit(tried, flagLast))
-	b = appendString(b, r.Address)
-	b = appendString(b, r.Destination)
 	b = binary.AppendVarint(b, int64(r.Attempts))
 	b = appendTime(b, r.NextAttempt)
 	if tried {
@@ -104,19 +102,11 @@ func boolBit(v bool, bit byte) byte {
 	return 0
 }
 
-// itemID gives the ID of an encoded item without decoding the rest.
-func itemID(b []byte) (queue.ID, error) {
-	if len(b) < 9 || b[0] != itemVersion {
-		return 0, errCodec
-	}
-	return queue.ID(binary.LittleEndian.Uint64(b[1:])), nil
-}
-
-// decodeItem is the reverse of appendItem. It reads whatever a disk may hold: no length is trusted.
-func decodeItem(b []byte) (queue.Item, error) {
-	d := decoder{s: string(b)} // one copy; all strings of the item point into it
+// item is the reverse of appendItem. It reads whatever a disk may hold: no length is trusted.
+func (d *decoder) item() queue.Item {
 	if d.byte() != itemVersion {
-		return queue.Item{}, errCodec
+		d.bad = true
+		return queue.Item{}
 	}
 	it := queue.Item{ID: queue.ID(d.fixed64())}
 	flags := d.byte()
@@ -129,37 +119,34 @@ func decodeItem(b []byte) (queue.Item, error) {
 	it.Client = d.string()
 	n := d.uvarint()
 	if flags > 1 || n > uint64(len(d.s)/minRecipient) {
-		return queue.Item{}, errCodec
+		d.bad = true
+		return it
 	}
-	it.Recipients = make([]queue.Recipient, 0, min(n, 1024))
-	for ; n > 0 && !d.bad; n-- {
-		it.Recipients = append(it.Recipients, d.recipient())
+	it.Recipients = make([]queue.Recipient, n)
+	for i := range it.Recipients {
+		it.Recipients[i].Address = d.string()
+		it.Recipients[i].Destination = d.string()
+		d.progress(&it.Recipients[i])
 	}
-	if d.bad || len(d.s) > 0 || it.ID == 0 {
-		return queue.Item{}, errCodec
-	}
-	return it, nil
+	return it
 }
 
 // minRecipient is the size of the smallest encoded recipient: an upper bound on how many can follow.
 const minRecipient = 6
 
-func (d *decoder) recipient() queue.Recipient {
+// progress is the reverse of appendProgress. Address and destination of r stay.
+func (d *decoder) progress(r *queue.Recipient) {
 	flags := d.byte()
-	r := queue.Recipient{
-		State:     queue.State(flags & stateMask),
-		DelayTold: flags&flagDelayTold != 0,
-		TLSFailed: flags&flagTLSFailed != 0,
-	}
+	r.State = queue.State(flags & stateMask)
+	r.DelayTold = flags&flagDelayTold != 0
+	r.TLSFailed = flags&flagTLSFailed != 0
 	d.bad = d.bad || flags&^recipientBits != 0 || r.State == queue.Active
-	r.Address = d.string()
-	r.Destination = d.string()
 	r.Attempts = int(d.varint())
 	r.NextAttempt = d.time()
+	r.Last = queue.Outcome{}
 	if flags&flagLast != 0 {
 		r.Last = d.outcome()
 	}
-	return r
 }
 
 func (d *decoder) outcome() queue.Outcome {

@@ -9,14 +9,34 @@ import (
 	"tlsrelay/queue"
 )
 
-// request is one Commit on its way through the writer.
+// request is one Commit on its way through the writer, with all that can be worked out before its turn.
 type request struct {
-	batch *queue.Batch
-	items [][]byte // batch.Put[i].Item, encoded
-	body  []*body  // batch.Put[i].Body
-	size  int64    // about what it takes on disk
-	done  chan error
+	batch   *queue.Batch
+	puts    []preparedPut
+	updates []preparedUpdate
+	moves   []move // copies of what is in a segment that shall go
+	then    func() // another change to the index or the segments, made under mu
+	size    int64  // the most bytes it takes in a segment
+	done    chan error
 }
+
+// preparedPut is one message to add.
+type preparedPut struct {
+	id     queue.ID
+	record []byte
+	text   text
+	body   *body
+	rcpts  []brief
+}
+
+// preparedUpdate is one update; record is its STATE, which becomes a DONE if nothing is left.
+type preparedUpdate struct {
+	record []byte
+	rcpts  []brief
+}
+
+// endSize is room for a DONE or DELETE record that names a few segments.
+const endSize = recordHead + 8 + 24
 
 // Commit implements [queue.Store]. Once the writer has taken the batch up, the end of ctx no longer stops it: the
 // caller is owed the truth about what is on disk. An error that is neither ErrGone, ErrFull nor ErrClosed comes from
@@ -26,58 +46,105 @@ func (s *Store) Commit(ctx context.Context, b *queue.Batch) error {
 		return err
 	}
 	r, err := s.prepare(b)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.submit(ctx, r)
 	}
-	if err = s.intake.add(r); err == nil {
-		select {
-		case err = <-r.done:
-		case <-ctx.Done():
-			if s.intake.withdraw(r) {
-				err = ctx.Err()
-			} else {
-				err = <-r.done
-			}
-		}
-	}
-	for _, b := range r.body {
-		b.settle(err == nil)
+	for i := range r.puts {
+		r.puts[i].body.settle(err == nil)
 	}
 	return err
 }
 
-// prepare does all that needs no lock in the caller's goroutine, and seizes the bodies.
-func (s *Store) prepare(b *queue.Batch) (*request, error) {
-	r := &request{batch: b, done: make(chan error, 1), size: frameHead + int64(16*(len(b.Update)+len(b.Delete)))}
-	for i := range b.Put {
-		bd, err := s.checkPut(&b.Put[i])
-		if err != nil {
-			for _, b := range r.body {
-				b.settle(false)
-			}
-			return nil, err
+// submit hands r to the writer and waits for its answer.
+func (s *Store) submit(ctx context.Context, r *request) error {
+	if err := s.intake.add(r); err != nil {
+		return err
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		if s.intake.withdraw(r) {
+			return ctx.Err()
 		}
-		enc := encodeItem(&b.Put[i].Item)
-		r.items = append(r.items, enc)
-		r.body = append(r.body, bd)
-		r.size += int64(len(enc)) + bd.size
+		return <-r.done
+	}
+}
+
+// change has the writer make a change to the index or the segments.
+func (s *Store) change(do func()) error {
+	return s.submit(context.Background(), &request{then: do, done: make(chan error, 1)})
+}
+
+// prepare does all that needs no lock in the caller's goroutine, and seizes the bodies: after an error, too, those in
+// r.puts are to be settled.
+func (s *Store) prepare(b *queue.Batch) (*request, error) {
+	r := &request{batch: b, done: make(chan error, 1)}
+	r.size = frameHead + int64(len(b.Delete))*endSize
+	for i := range b.Put {
+		p, err := s.preparePut(&b.Put[i])
+		if err != nil {
+			return r, err
+		}
+		r.puts = append(r.puts, p)
+		r.size += int64(len(p.record)) + p.text.inline()
+	}
+	for i := range b.Update {
+		u := prepareUpdate(&b.Update[i])
+		r.updates = append(r.updates, u)
+		r.size += max(int64(len(u.record)), endSize)
+	}
+	if r.size > maxFrame {
+		return r, fmt.Errorf("spool: the batch is too large (%d bytes)", r.size)
 	}
 	return r, nil
 }
 
-func (s *Store) checkPut(p *queue.Put) (*body, error) {
-	if p.Item.ID == 0 {
-		return nil, errors.New("spool: put: the item has no ID")
+func (s *Store) preparePut(q *queue.Put) (preparedPut, error) {
+	if q.Item.ID == 0 {
+		return preparedPut{}, errors.New("spool: put: the item has no ID")
 	}
-	if p.Item.Done() {
-		return nil, fmt.Errorf("spool: put %s: no recipient is left to deliver to", p.Item.ID)
+	if q.Item.Done() {
+		return preparedPut{}, fmt.Errorf("spool: put %s: no recipient is left to deliver to", q.Item.ID)
 	}
-	bd, ok := p.Body.(*body)
-	if !ok || bd.store != s {
-		return nil, fmt.Errorf("spool: put %s: the body is not of this store", p.Item.ID)
+	b, ok := q.Body.(*body)
+	if !ok || b.store != s {
+		return preparedPut{}, fmt.Errorf("spool: put %s: the body is not of this store", q.Item.ID)
 	}
-	return bd, bd.seize()
+	t, err := b.seize()
+	if err != nil {
+		return preparedPut{}, err
+	}
+	p := preparedPut{id: q.Item.ID, text: t, body: b, rcpts: briefs(q.Item.Recipients)}
+	p.record = appendAccept(make([]byte, 0, 256), &q.Item, t)
+	return p, nil
 }
+
+func briefs(recipients []queue.Recipient) []brief {
+	all := make([]brief, len(recipients))
+	for i := range recipients {
+		all[i] = newBrief(i, &recipients[i])
+	}
+	return all
+}
+
+func prepareUpdate(q *queue.Update) preparedUpdate {
+	if len(q.Recipients) == 0 {
+		return preparedUpdate{} // only gives the claim up
+	}
+	u := preparedUpdate{
+		record: appendState(make([]byte, 0, 512), q.Job.ID, q.Recipients),
+		rcpts:  make([]brief, len(q.Recipients)),
+	}
+	for i := range q.Recipients {
+		u.rcpts[i] = newBrief(q.Recipients[i].Index, &q.Recipients[i].Recipient)
+	}
+	return u
+}
+
+// fresh reports whether the request brings new mail, which is refused when space is short. A notice comes with the
+// update that it is about and is none.
+func (r *request) fresh() bool { return len(r.puts) > 0 && len(r.updates) == 0 }
 
 // intake is where batches gather while the writer is busy with those before.
 type intake struct {

@@ -54,7 +54,7 @@ func (f *stuckFile) Sync() error {
 // openStuck gives a store whose next commit is stuck in its sync with message 1, and the answer that commit will get.
 func openStuck(t *testing.T) (*Store, *stuckFS, chan error) {
 	f := &stuckFS{memFS: newMachine(t, 1<<20), reached: make(chan struct{}), resume: make(chan error)}
-	s, err := Open("mem", Options{FS: f, Log: quiet()})
+	s, err := Open("mem", Options{FS: f, Log: quiet(), idle: true})
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
 	f.armed = true
@@ -142,7 +142,7 @@ func TestContextEndsWhileCommitting(t *testing.T) {
 
 func TestContextEndsTooLate(t *testing.T) {
 	f := &stuckFS{memFS: newMachine(t, 1<<20), reached: make(chan struct{}), resume: make(chan error)}
-	s, err := Open("mem", Options{FS: f, Log: quiet()})
+	s, err := Open("mem", Options{FS: f, Log: quiet(), idle: true})
 	must(t, err)
 	defer s.Close()
 	f.armed = true
@@ -285,17 +285,18 @@ func TestDamagedBodyIsNotDelivered(t *testing.T) {
 	m := newMachine(t, 1<<20)
 	s := open(t, m)
 	must(t, put(s, testItem(1), "a text that will change"))
-	place := s.index.get(1).body
-	data := m.names[place.seg.name()].data
-	data[place.off+3] ^= 1
+	name, off := textPlace(s, 1)
+	data := m.names[name].data
+	data[off+3] ^= 1
 	if _, err := readAll(s, 1); err == nil || !strings.Contains(err.Error(), "checksum") {
 		t.Errorf("error %v", err)
 	}
-	m.names[place.seg.name()].data = data[:place.off+5]
+	m.names[name].data = data[:off+5]
 	if text, err := readAll(s, 1); err == nil || len(text) > 5 {
 		t.Errorf("cut off: %q, %v", text, err)
 	}
-	delete(m.names, place.seg.name())
+	delete(m.names, name)
+	s.files.close()
 	if _, err := s.Open(ctx, 1); err == nil || errors.Is(err, queue.ErrGone) {
 		t.Errorf("no file: error %v", err)
 	}

@@ -1,9 +1,14 @@
 // Package spool is the embedded [queue.Store]: an append-only log in one directory, with an index in memory.
 //
-// A commit appends one frame to the newest segment. One goroutine writes; while it waits for a sync, the next batches
-// gather, and then share one write and one sync. There is no timer: a lone caller pays for one sync. The index holds
-// each message's envelope and state in encoded form, and of its text only the place: segment, offset, length, checksum.
-// It changes when the sync is done, never before. Claims live in memory alone: after a start every job is free.
+// A commit appends one frame to the newest segment. One goroutine (the writer) writes; while it waits for a sync, the next
+// batches gather, and then share one write and one sync. There is no timer: a lone caller pays for one sync. The index
+// holds of each message only where its records are, and of each recipient the destination, when it is due and whether it
+// is done; envelopes, outcomes and texts are read from disk when they are asked for. The index changes when the sync is
+// done, never before, and by records alone: a commit, a start that reads segments and one that reads hints do the same to
+// it (apply.go). Claims live in memory: after a start every job is free.
+//
+// A second goroutine (tidy) gives space back: it unlinks segments that nobody needs, and copies the rest out of those that
+// are nearly dead, at a bounded rate. It asks the writer for every change.
 //
 // # Files
 //
@@ -11,48 +16,64 @@
 //
 //	lock                 locked (flock) by the process that uses the directory; holds its number
 //	SEQ.segment          one segment; SEQ is 16 hexadecimal digits that rise
+//	SEQ.hint             what the index takes from that segment: a start reads this instead. May be removed
+//	NUMBER.text          the text of one large message, as it was handed in; its envelope is in a segment
+//	spare                space for the next segment, taken in advance
 //	SEQ.segment.damaged  a segment with damage that holds no message of the queue any more; for a person to look at
+//	NUMBER.text.damaged  a large text found without a message while there was damage; likewise
+//
+// To save mail by hand: each text stands as it was handed in, lines ended by CR LF, behind the envelope of its message,
+// where strings(1) shows sender and recipients. `tlsrelay queue check` says what is damaged and where.
 //
 // # Format
 //
 // Numbers of fixed size are little-endian, others are varints as in encoding/binary; checksums are CRC-32C. A segment
 // is a header of 64 bytes, then frames without gaps:
 //
-//	 0  "TLRSPOOL"                  32  number of the segment before this one, 0: none
-//	 8  version (4 bytes): 1        40  where that one ends
-//	12  zero (4)                    48  zero (12)
-//	16  number of this segment (8)  60  checksum of bytes 0 to 59 (4)
+//	 0  "TLRSPOOL"                  32  number of the segment before this one, 0: none (4)
+//	 8  version (4): 2              36  zero (4)
+//	12  zero (4)                    40  where that one ends (8)
+//	16  number of this segment (4)  48  zero (12)
+//	20  zero (4)                    60  checksum of bytes 0 to 59 (4)
 //	24  marker (8)
 //
-// A frame is one batch. Its head has 28 bytes; then come its records, then the texts of its ACCEPT records in order, as
-// they were handed in:
+// A frame is one batch. Its head has 16 bytes; then come its records, each ACCEPT followed by its text unless that has a
+// file of its own:
 //
-//	 0  marker of the segment       16  checksum of the records (4)
-//	 8  length of the records (4)   20  zero (4)
-//	12  length of the texts (4)     24  checksum of bytes 0 to 23 (4)
+//	 0  marker of the segment
+//	 8  number of bytes behind the head (4)
+//	12  checksum of bytes 0 to 11 (4)
 //
-// The marker is drawn by chance for each segment, so that no message text can look like a frame. Records:
+// The marker is drawn by chance for each segment, so that no message text can look like a frame. A record has a head of 8
+// bytes, the checksum of all that follows and then its kind (upper 4 bits) and the length of its payload (lower 28):
 //
-//	1 ACCEPT  length of the text, its checksum (4), length of the item, item; replaces an earlier one with the same ID
-//	2 STATE   ID (8), count, then for each: index of the recipient, length, recipient
-//	3 DONE    ID (8): no recipient is left
-//	4 DELETE  ID (8): by the operator
+//	1 ACCEPT  length of the text, its checksum (4), number of its file or 0, item; replaces an earlier one with the same ID
+//	2 STATE   ID (8), count, then for each: index of the recipient, its state
+//	3 DONE    ID (8), count, segments: no recipient is left
+//	4 DELETE  ID (8), count, segments: by the operator
 //
-// Item and recipient are in codec.go; strings stand in them as they are, so that strings(1) shows envelopes and texts.
+// Item and state are in codec.go; strings stand in them as they are.
 //
 // # Rules
 //
 //   - A segment is made, synced and its name synced before a frame goes into it. A start never writes to an old one.
-//   - After a failed write or sync a segment is never written or synced again. The next one's header says where it
-//     ends, so that the failed batch, which may be whole on disk, does not count.
-//   - Only the oldest segment is ever unlinked, when no message of the queue has its text there, and the directory is
-//     synced before the next one goes. A STATE, DONE or DELETE stands behind its ACCEPT, in the same segment or a later
-//     one, and so never vanishes before it. The price: one old message holds all segments from its own on.
+//   - After a failed write or sync a file is never written or synced again. The next segment's header says where the
+//     failed one ends, so that the failed batch, which may be whole on disk, does not count.
+//   - A large text is synced, and its name, before the ACCEPT that names it. It is removed when the DONE is durable.
 //   - A frame counts as a whole or not at all. One that does not check, with good ones behind it or in a segment whose
 //     end is known, is damage: a warning with file and offset, and left out. At the end of a segment whose end is not
 //     known it was never acknowledged, and is left out without alarm.
-//   - A segment that cannot be opened, or whose header the disk cannot read, is warned of and stays where it is, and
-//     with it all later ones. A newer version in a header stops the start.
+//   - Copying writes a message whole: text, envelope and present state in one new ACCEPT, which makes all its earlier
+//     records outdated. The writer leaves it out if the message changed since it was read.
+//   - A segment is unlinked when no message has its latest ACCEPT or STATE there, and the directory is synced before the
+//     next one goes. A DONE or DELETE names the other segments that hold an ACCEPT of its message: the latest one, and
+//     outdated ones that copying left. While any of them is there the record is needed, and is copied like a message.
+//     So whatever order segments go in, no ended message comes back.
+//   - A segment that cannot be opened, or whose header the disk cannot read, is warned of and stays where it is, and with
+//     it all others until the next start. Another version in a header stops the start.
+//   - A hint is never synced and never trusted without its checksum, and only if it ends where the next header says.
+//   - New mail is refused while the file system has less than the configured space, or none for the spare. Results of
+//     deliveries then go on in the rest of the active segment and in the spare.
 //
 // # Crash states
 //
@@ -65,14 +86,23 @@
 //	frame synced, callers not answered  the frame                           batch there: the client that heard
 //	                                                                        nothing sends again, a duplicate
 //	callers answered                    the frame                           batch there
-//	new segment made, not yet synced    no file, or part of a header        removed; a higher number is used
+//	large text written, no ACCEPT yet   the text or a part of it            removed
+//	message done, its large text not    the text                            removed
+//	yet removed
+//	new segment made or spare renamed,  no file, or part of a header        removed; a higher number is used
+//	not yet synced
 //	new segment synced, no frame yet    its header                          the segment before it ends where it says;
 //	                                                                        the empty one is removed
 //	write or sync failed, next segment  the failed frame, in any state      a whole one counts although its caller was
 //	not yet synced                                                          told of a failure (see below)
 //	next segment synced                 the failed frame, in any state      left out
-//	oldest segment unlinked, directory  the segment or not                  read again, or gone: all in it is ended by
-//	not synced                                                              records that are still there
+//	survivors of a segment copied, it   old and new ACCEPT of a message     the later one counts; the segment goes on
+//	is not yet unlinked                                                     being copied, and goes
+//	segment unlinked, directory not     the segment or not                  read again, all in it outdated or ended by
+//	synced                                                                  records that are still there; or gone
+//	hint written in part                a hint that does not check          the segment is read, and the hint made anew
+//	segment unlinked, its hint not      a hint alone                        removed
+//	spare made                          the spare                           removed, and made anew
 //	delivery under way                  the job as it was before            tried again
 //
 // A refused batch can come back only in that one row; after two failures in a row it holds for both. Then an ACCEPT

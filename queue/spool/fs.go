@@ -12,13 +12,15 @@ type FS interface {
 
 // Dir is one open, locked directory. Names are plain file names.
 type Dir interface {
-	List() ([]string, error)          // all names, in any order
-	Create(name string) (File, error) // a new file, for reading and writing; an existing name is an error
-	Open(name string) (File, error)   // an existing regular file, for reading
+	List() ([]string, error)                // all names, in any order
+	Create(name string) (File, error)       // a new file, for reading and writing; an existing name is an error
+	Open(name string) (File, error)         // an existing regular file, for reading
+	Truncate(name string, size int64) error // also gives back space allocated behind size
 	Rename(from, to string) error
 	Remove(name string) error
-	Sync() error  // makes creations, renames and removals durable
-	Close() error // gives the lock up
+	Free() (int64, error) // bytes that this user may still take
+	Sync() error          // makes creations, renames and removals durable
+	Close() error         // gives the lock up
 }
 
 // File is one open file of a [Dir].
@@ -27,5 +29,6 @@ type File interface {
 	io.WriterAt
 	io.Closer
 	Size() (int64, error)
-	Sync() error // makes data and length durable
+	Allocate(size int64) error // takes space for that many bytes, without a change of the length; nil where that cannot be done
+	Sync() error               // makes data and length durable
 }

@@ -20,10 +20,14 @@ func TestIndexAgainstMap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			var x index
-			model := make(map[queue.ID]*entry)
+			model := make(map[queue.ID]entry)
 			for i := range 6000 {
-				e := &entry{id: next(i, r)}
-				x.set(e)
+				e := entry{id: next(i, r), size: uint32(i)}
+				if old := x.get(e.id); old != nil {
+					*old = e
+				} else {
+					x.insert(e)
+				}
 				model[e.id] = e
 				if i%3 == 0 {
 					victim := next(r.IntN(i+1), r)
@@ -46,7 +50,7 @@ func TestIndexAgainstMap(t *testing.T) {
 	}
 }
 
-func compareIndex(t *testing.T, x *index, model map[queue.ID]*entry) {
+func compareIndex(t *testing.T, x *index, model map[queue.ID]entry) {
 	t.Helper()
 	var ids []queue.ID
 	for id := range model {
@@ -56,29 +60,34 @@ func compareIndex(t *testing.T, x *index, model map[queue.ID]*entry) {
 	if x.count != len(ids) {
 		t.Fatalf("count %d, want %d", x.count, len(ids))
 	}
-	all := x.after(0, len(ids)+1)
+	all := after(x, 0, len(ids)+1)
 	if len(all) != len(ids) {
 		t.Fatalf("%d entries listed, want %d", len(all), len(ids))
 	}
 	for i, id := range ids {
-		if all[i] != model[id] || x.get(id) != model[id] {
+		if all[i] != model[id] || *x.get(id) != model[id] {
 			t.Fatalf("entry %d is not that of ID %d", i, id)
 		}
 		if i%97 == 0 {
-			if rest := x.after(id, 2); len(rest) != min(2, len(ids)-i-1) || len(rest) > 0 && rest[0] != all[i+1] {
+			if rest := after(x, id, 2); len(rest) != min(2, len(ids)-i-1) || len(rest) > 0 && rest[0] != all[i+1] {
 				t.Fatalf("after %d: wrong entries", id)
 			}
-			if before := x.after(id-1, 1); before[0] != all[i] {
+			if before := after(x, id-1, 1); before[0] != all[i] {
 				t.Fatalf("after %d: not the next one", id-1)
 			}
 		}
 	}
 }
 
+func after(x *index, id queue.ID, n int) (all []entry) {
+	x.after(id, n, func(e *entry) { all = append(all, *e) })
+	return all
+}
+
 func TestIndexBlocksStayFew(t *testing.T) {
 	var x index
 	for i := range 100 * blockMax {
-		x.set(&entry{id: queue.ID(i + 1)})
+		x.insert(entry{id: queue.ID(i + 1)})
 	}
 	if n := len(x.blocks); n != 100 {
 		t.Errorf("%d blocks for rising IDs, want 100 full ones", n)

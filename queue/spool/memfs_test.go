@@ -31,6 +31,7 @@ type memFS struct {
 	failFor int
 	failErr error
 	noTidy  error // what removals answer, nil: they work
+	free    int64 // what Free answers
 	abuse   error // a file was written or synced again after a failure
 }
 
@@ -45,8 +46,8 @@ type memFile struct {
 const memSector = 16 // small, so that heads and records get torn too
 
 func newMemFS(segmentSize int64) *memFS {
-	m := &memFS{names: make(map[string]*memFile), durable: make(map[string]*memFile)}
-	m.opts = Options{FS: m, SegmentSize: segmentSize, Log: quiet()}
+	m := &memFS{names: make(map[string]*memFile), durable: make(map[string]*memFile), free: 1 << 40}
+	m.opts = Options{FS: m, SegmentSize: segmentSize, Log: quiet(), idle: true}
 	return m
 }
 
@@ -116,11 +117,13 @@ func (f *memFile) powerCut(keep storetest.Keep, coin *rand.Rand) {
 		size := len(f.synced)
 		if grown := len(f.data) - size; grown > 0 {
 			size += coin.IntN(grown + 1)
+		} else if coin.IntN(2) == 0 {
+			size = len(f.data) // it was cut off
 		}
 		found := make([]byte, size)
 		copy(found, f.synced)
 		for at := 0; at < size; at += memSector {
-			if end := min(at+memSector, size); coin.IntN(2) == 0 {
+			if end := min(at+memSector, size, len(f.data)); at < end && coin.IntN(2) == 0 {
 				copy(found[at:end], f.data[at:])
 			}
 		}
@@ -217,6 +220,30 @@ func (d *memDir) Remove(name string) error {
 	return nil
 }
 
+func (d *memDir) Truncate(name string, size int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.step(d.life); err != nil {
+		return err
+	}
+	f := d.names[name]
+	if f == nil {
+		return fmt.Errorf("truncate %s: %w", name, fs.ErrNotExist)
+	}
+	if size > int64(len(f.data)) {
+		d.abuse = fmt.Errorf("%s was made longer", name)
+		return nil
+	}
+	f.data = f.data[:size]
+	return nil
+}
+
+func (d *memDir) Free() (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.free, nil
+}
+
 func (d *memDir) Sync() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -257,6 +284,12 @@ func (h *memHandle) ReadAt(p []byte, off int64) (int, error) {
 		return 0, syscall.EIO
 	}
 	return readAt(h.file.data, p, off)
+}
+
+func (h *memHandle) Allocate(int64) error {
+	h.dir.mu.Lock()
+	defer h.dir.mu.Unlock()
+	return h.dir.step(h.dir.life)
 }
 
 // WriteAt writes the first half when it fails, as a disk that fills up does.
@@ -318,5 +351,13 @@ func newMachine(t *testing.T, segmentSize int64) *memFS {
 			t.Error(m.abuse)
 		}
 	})
+	return m
+}
+
+// newTidyMachine is one whose stores do their background work by themselves, as in real life, and in which all that is
+// done to large texts is done to small ones.
+func newTidyMachine(t *testing.T, segmentSize int64) *memFS {
+	m := newMachine(t, segmentSize)
+	m.opts.idle, m.opts.LargeText = false, 1000
 	return m
 }

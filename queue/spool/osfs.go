@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // osFS is the operating system's file system.
@@ -135,6 +137,18 @@ func (d *osDir) Rename(from, to string) error {
 	return os.Rename(filepath.Join(d.path, from), filepath.Join(d.path, to))
 }
 
+func (d *osDir) Truncate(name string, size int64) error {
+	return os.Truncate(filepath.Join(d.path, name), size)
+}
+
+func (d *osDir) Free() (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(d.path, &st); err != nil {
+		return 0, fmt.Errorf("statfs %s: %w", d.path, err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
 func (d *osDir) Remove(name string) error { return os.Remove(filepath.Join(d.path, name)) }
 func (d *osDir) Sync() error              { return syncDir(d.path) }
 func (d *osDir) Close() error             { return d.lock.Close() }
@@ -149,4 +163,5 @@ func (f *osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (f *osFile) Sync() error { return datasync(f.File) }
+func (f *osFile) Allocate(size int64) error { return allocate(f.File, size) }
+func (f *osFile) Sync() error               { return datasync(f.File) }

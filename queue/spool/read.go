@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
+	"time"
 
 	"tlsrelay/queue"
 )
 
-// scanStep is how many items Scan decodes at a time: it holds writers up for some ten microseconds.
+// scanStep is how many messages are looked up in the index at a time: it holds writers up for some ten microseconds.
 const scanStep = 64
 
 func goneError(id queue.ID) error { return fmt.Errorf("message %s: %w", id, queue.ErrGone) }
@@ -21,12 +20,30 @@ func (s *Store) Get(ctx context.Context, id queue.ID) (queue.Item, error) {
 		return queue.Item{}, err
 	}
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	e := s.index.get(id)
-	if e == nil {
+	v, there := s.look(id)
+	s.mu.RUnlock()
+	if !there {
 		return queue.Item{}, goneError(id)
 	}
-	return s.view(e)
+	return s.show(v)
+}
+
+// show reads an item and marks what is claimed. A message that turns out damaged is gone.
+func (s *Store) show(v view) (queue.Item, error) {
+	it, _, err := s.pull(v)
+	if err != nil && isDamage(err) {
+		s.lose(v, err)
+		return it, goneError(v.id)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i := range it.Recipients {
+		r := &it.Recipients[i]
+		if _, claimed := s.claims[queue.JobKey{ID: it.ID, Destination: r.Destination}]; claimed && !r.State.Done() {
+			r.State = queue.Active
+		}
+	}
+	return it, err
 }
 
 // Scan implements [queue.Store].
@@ -36,110 +53,69 @@ func (s *Store) Scan(ctx context.Context, after queue.ID, limit int) ([]queue.It
 		if err := s.usable(ctx); err != nil {
 			return nil, err
 		}
-		step := min(limit-len(items), scanStep)
-		page, err := s.scanPage(after, step)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, page...)
-		if len(page) < step {
+		var page []view
+		s.mu.RLock()
+		s.index.after(after, min(limit-len(items), scanStep), func(e *entry) { page = append(page, s.viewOf(e)) })
+		s.mu.RUnlock()
+		if len(page) == 0 {
 			break
 		}
-		after = page[len(page)-1].ID
+		for _, v := range page {
+			after = v.id
+			it, err := s.show(v)
+			if errors.Is(err, queue.ErrGone) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, it)
+		}
 	}
 	return items, nil
 }
 
-func (s *Store) scanPage(after queue.ID, limit int) ([]queue.Item, error) {
+// Jobs implements [queue.Store]. It answers from the index alone.
+func (s *Store) Jobs(ctx context.Context, after queue.ID, limit int) (jobs []queue.DueJob, last queue.ID, err error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, 0, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var page []queue.Item
-	for _, e := range s.index.after(after, limit) {
-		it, err := s.view(e)
-		if err != nil {
-			return nil, err
+	s.index.after(after, limit, func(e *entry) {
+		last = e.id
+		jobs = s.appendJobs(jobs, e)
+	})
+	return jobs, last, nil
+}
+
+// appendJobs adds the jobs of one message.
+func (s *Store) appendJobs(jobs []queue.DueJob, e *entry) []queue.DueJob {
+	slots := s.index.slots(e)
+	var known map[uint32]int // number of the destination to index in jobs
+	if len(slots) > 1 {
+		known = make(map[uint32]int)
+	}
+	for i := range slots {
+		if slots[i].done() {
+			continue
 		}
-		page = append(page, it)
-	}
-	return page, nil
-}
-
-// view decodes e and marks what is claimed. The caller holds mu.
-func (s *Store) view(e *entry) (queue.Item, error) {
-	it, err := decodeItem(e.item)
-	if err != nil {
-		return queue.Item{}, fmt.Errorf("spool: message %s: %w", e.id, err)
-	}
-	for i := range it.Recipients {
-		r := &it.Recipients[i]
-		if _, claimed := s.claims[queue.JobKey{ID: e.id, Destination: r.Destination}]; claimed && !r.State.Done() {
-			r.State = queue.Active
+		number, due := slots[i].destination, time.Unix(0, slots[i].due).UTC()
+		if at, ok := known[number]; ok {
+			jobs[at].Due = minTime(jobs[at].Due, due)
+			continue
 		}
-	}
-	return it, nil
-}
-
-// Open implements [queue.Store]. The reader has the segment open by itself: it may be read to the end although the
-// message is done meanwhile and the segment unlinked, or the store closed. Content that is not what was stored ends in
-// an error instead of io.EOF.
-func (s *Store) Open(ctx context.Context, id queue.ID) (io.ReadCloser, error) {
-	if err := s.usable(ctx); err != nil {
-		return nil, err
-	}
-	s.mu.RLock()
-	e := s.index.get(id)
-	s.mu.RUnlock()
-	if e == nil {
-		return nil, goneError(id)
-	}
-	f, err := s.dir.Open(e.body.seg.name())
-	if err != nil {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		if s.index.get(id) == nil { // done since, and its segment unlinked
-			return nil, goneError(id)
+		if known != nil {
+			known[number] = len(jobs)
 		}
-		return nil, fmt.Errorf("spool: message %s: %w", id, err)
+		jobs = append(jobs, queue.DueJob{JobKey: queue.JobKey{ID: e.id, Destination: s.index.names.text(number)}, Due: due})
 	}
-	return &reader{file: f, id: id, body: e.body}, nil
+	return jobs
 }
 
-// reader reads one body.
-type reader struct {
-	file File
-	id   queue.ID
-	body place
-	done int64 // bytes read
-	crc  uint32
-}
-
-// Read implements [io.Reader].
-func (r *reader) Read(p []byte) (int, error) {
-	left := r.body.size - r.done
-	if left == 0 {
-		if r.crc != r.body.crc {
-			return 0, r.error(errors.New("the checksum is wrong"))
-		}
-		return 0, io.EOF
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
-	if int64(len(p)) > left {
-		p = p[:left]
-	}
-	n, err := r.file.ReadAt(p, r.body.off+r.done)
-	r.done += int64(n)
-	r.crc = crc32.Update(r.crc, crcTable, p[:n])
-	switch {
-	case n == len(p):
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.error(err)
+	return a
 }
-
-func (r *reader) error(err error) error {
-	return fmt.Errorf("spool: message %s in %s at %d: %w", r.id, r.body.seg.name(), r.body.off, err)
-}
-
-// Close implements [io.Closer].
-func (r *reader) Close() error { return r.file.Close() }

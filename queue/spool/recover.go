@@ -5,16 +5,41 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"tlsrelay/queue"
 )
 
-// recover reads all segments, oldest first, into the index.
-func (s *Store) recover() error {
-	seqs, err := s.listSegments()
-	if err != nil {
-		return err
+// listing is what a directory holds.
+type listing struct {
+	segments []uint32 // in order
+	hints    []uint32
+	texts    []uint64
+	spare    bool
+}
+
+// list sorts the names in dir. Other files are none of our business.
+func list(dir Dir) (listing, error) {
+	names, err := dir.List()
+	var l listing
+	for _, name := range names {
+		if seq, ok := segmentSeq(name); ok {
+			l.segments = append(l.segments, seq)
+		} else if seq, ok := hintSeq(name); ok {
+			l.hints = append(l.hints, seq)
+		} else if number, ok := textNumber(name); ok {
+			l.texts = append(l.texts, number)
+		} else if name == spareName {
+			l.spare = true
+		}
 	}
-	seals := make(map[uint64]int64) // where a segment ends, by the header of the one after it
-	for _, seq := range seqs {
+	slices.Sort(l.segments)
+	return l, err
+}
+
+// recover reads all segments, oldest first, into the index.
+func (s *Store) recover(l listing) error {
+	seals := make(map[uint32]int64) // where a segment ends, by the header of the one after it
+	for _, seq := range l.segments {
 		g, h, err := s.readHeader(seq)
 		if err != nil {
 			return err
@@ -23,36 +48,25 @@ func (s *Store) recover() error {
 			seals[h.prevSeq] = h.prevEnd
 		}
 		s.segments = append(s.segments, g)
+		s.bySeq[seq] = g
 		s.nextSeq = seq
 	}
 	var buf []byte // one for all
 	for _, g := range s.segments {
-		if !g.unreadable {
+		if !g.unreadable && (s.thorough || !s.replayHint(g, seals[g.seq])) {
 			buf = s.replay(g, seals[g.seq], buf)
 		}
 	}
+	if slices.ContainsFunc(s.segments, func(g *segment) bool { return g.unreadable }) {
+		s.keepAll.Store(true) // what stands elsewhere may speak of messages in it
+	}
+	s.checkTexts(l.texts)
 	return nil
-}
-
-// listSegments gives the numbers of the segments there are, in order. Other files are none of our business.
-func (s *Store) listSegments() ([]uint64, error) {
-	names, err := s.dir.List()
-	if err != nil {
-		return nil, err
-	}
-	var seqs []uint64
-	for _, name := range names {
-		if seq, ok := segmentSeq(name); ok {
-			seqs = append(seqs, seq)
-		}
-	}
-	slices.Sort(seqs)
-	return seqs, nil
 }
 
 // readHeader looks at the head of a segment. The only error is a version that is not ours: damage is reported and lived
 // with. Without a good header the marker is taken from where the first frame should be.
-func (s *Store) readHeader(seq uint64) (*segment, header, error) {
+func (s *Store) readHeader(seq uint32) (*segment, header, error) {
 	g := &segment{seq: seq, end: headerSize}
 	f, err := s.dir.Open(g.name())
 	if err != nil {
@@ -69,7 +83,7 @@ func (s *Store) readHeader(seq uint64) (*segment, header, error) {
 		return g, header{}, nil
 	}
 	h, err := parseHeader(b[:n])
-	if errors.Is(err, errVersion) {
+	if errors.Is(err, errNewer) || errors.Is(err, errOlder) {
 		return nil, header{}, fmt.Errorf("%s: %w", g.name(), err)
 	}
 	if err == nil && h.seq != seq {
@@ -84,6 +98,21 @@ func (s *Store) readHeader(seq uint64) (*segment, header, error) {
 		s.report(g, region{to: headerSize, why: err})
 	}
 	return g, header{}, nil
+}
+
+// replayHint applies what the hint of a segment says, and reports whether there is a good one. Where the end of the
+// segment is not known, records may stand behind those in the hint.
+func (s *Store) replayHint(g *segment, seal int64) bool {
+	if seal == 0 || g.damaged {
+		return false
+	}
+	digests, end, err := readHint(s.dir, g)
+	if err != nil || end != seal {
+		return false
+	}
+	g.end = end
+	err = walkDigests(digests, func(d *digest) error { s.apply(g, d); return nil })
+	return err == nil
 }
 
 // replay applies the frames of one segment. seal is where it ends, 0 if that is not known: then it is the newest, or
@@ -103,17 +132,16 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	limit := size
 	if seal != 0 {
 		limit = min(size, seal)
-	} else if err := f.Sync(); err != nil {
-		// The last frames may be in the kernel's memory only. An old segment must not be unlinked on their word: a notice
-		// in them and the message it speaks of could both be lost.
-		s.trimStopped = true
+	} else if err := f.Sync(); err != nil && !s.thorough {
+		// The last frames may be in the kernel's memory only. Nothing must be removed on their word: a notice in them and the
+		// message it speaks of could both be lost.
+		s.keepAll.Store(true)
 		s.log.Error("spool: could not sync a segment; space comes back only after a restart",
 			"file", g.name(), "error", err)
 	}
 	w := window{file: f, size: limit, buf: buf[:0]}
-	end, tail := w.scan(g.marker,
-		func(off int64, meta string) { s.replayFrame(g, off, meta) },
-		func(r region) { s.report(g, r) })
+	g.digests = []byte{}
+	end, tail := w.scan(g.marker, func(frame []digest) { s.replayFrame(g, frame) }, func(r region) { s.report(g, r) })
 	g.end = max(end, seal)
 	switch {
 	case seal == 0 && tail != nil && w.faulty: // what cannot be read today may be mail that can be read tomorrow
@@ -130,52 +158,45 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	return w.buf
 }
 
-func (s *Store) replayFrame(g *segment, off int64, meta string) {
-	body := off + frameHead + int64(len(meta))
-	eachRecord(meta, func(r record) error { // no error: the frame was checked
-		switch r.kind {
-		case recAccept: // of an ID that is there: the later one counts
-			s.insert(&entry{id: r.id, item: r.item, body: place{seg: g, off: body, size: r.bodySize, crc: r.bodyCRC}})
-			body += r.bodySize
-		case recState:
-			if err := s.replayState(r); err != nil {
-				s.report(g, region{from: off, to: body, why: err})
-			}
-		case recDone, recDelete:
-			s.drop(r.id)
-		}
-		return nil
-	})
+func (s *Store) replayFrame(g *segment, frame []digest) {
+	for i := range frame {
+		s.apply(g, &frame[i])
+		g.digests = appendDigest(g.digests, &frame[i])
+	}
 }
 
-// replayState changes recipients of a message. One that is not there is no error: its ACCEPT may have been damaged.
-func (s *Store) replayState(r record) error {
-	e := s.index.get(r.id)
-	if e == nil {
-		return nil
+// checkTexts compares the texts that are there with those that messages need.
+func (s *Store) checkTexts(there []uint64) {
+	s.strays = make(map[uint64]bool, len(there))
+	for _, number := range there {
+		s.strays[number] = true
 	}
-	it, err := decodeItem(e.item)
-	if err != nil {
-		return err
-	}
-	for _, c := range r.changes {
-		if c.index >= uint64(len(it.Recipients)) {
-			return fmt.Errorf("message %s has no recipient %d", r.id, c.index)
+	for id, number := range s.texts {
+		if s.strays[number] {
+			delete(s.strays, number)
+			continue
 		}
-		it.Recipients[c.index] = c.recipient
+		s.reportText(id, fmt.Errorf("its text should be in %s, which is not there", textName(number)))
+		s.forget(id)
 	}
-	if it.Done() {
-		s.drop(r.id)
-		return nil
-	}
-	s.insert(&entry{id: e.id, item: encodeItem(&it), body: e.body})
-	return nil
+	s.deadTexts = nil // they are among the strays
 }
 
-// report tells of damage and counts it. Its segment will be set aside, not unlinked.
+// reportText tells of a message whose text, in a file of its own, is missing or damaged.
+func (s *Store) reportText(id queue.ID, why error) {
+	e := s.index.get(id)
+	from := int64(e.accept.off)
+	s.report(s.segment(e.accept.seg), region{from: from, to: from + int64(e.size), why: &textError{id, why}})
+}
+
+// report tells of damage and counts it. Its segment will be set aside, not unlinked, and has no hint, so that the next
+// start finds the damage, too.
 func (s *Store) report(g *segment, r region) {
-	s.damaged++
-	g.damaged = true
-	s.log.Warn("spool: damaged record, keeping the rest", "file", g.name(), "offset", r.from, "bytes", r.to-r.from,
-		"error", r.why)
+	s.tarnish(g)
+	d := Damage{File: g.name(), Offset: r.from, Bytes: r.to - r.from, Problem: r.why}
+	var e *textError
+	if errors.As(r.why, &e) {
+		d.ID = e.id
+	}
+	s.found(d)
 }

@@ -96,6 +96,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 			must(t, remove(s, int(id)))
 		}
 		must(t, put(s, testItem(9), "new"))
+		s.tidyOnce()
 		must(t, s.Close())
 		if c.durable[name] != nil || c.durable[name+damagedSuffix] == nil {
 			t.Fatalf("damage at %d: the segment was not set aside", at)
@@ -157,7 +158,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 	h := m.names[name].data[:headerSize]
 	binary.LittleEndian.PutUint32(h[8:], segmentVersion+1)
 	binary.LittleEndian.PutUint32(h[60:], crc32.Checksum(h[:60], crcTable))
-	if _, err := Open("mem", m.opts); !errors.Is(err, errVersion) || !strings.Contains(err.Error(), name) {
+	if _, err := Open("mem", m.opts); !errors.Is(err, errNewer) || !strings.Contains(err.Error(), name) {
 		t.Fatalf("error %v", err)
 	}
 	if m.locked {
@@ -253,21 +254,22 @@ func TestStartsDoNotPileUp(t *testing.T) {
 // The disk cannot read a few sectors in the middle of large messages: the others are kept.
 func TestUnreadableSectors(t *testing.T) {
 	m := newMachine(t, 16<<20)
+	m.opts.LargeText = 16 << 20
 	s := open(t, m)
-	var places []place
+	var name string
+	var texts [6]int64
 	for i := 1; i <= 5; i++ {
 		must(t, put(s, testItem(i), strings.Repeat(fmt.Sprint(i), 3*windowSize)))
-		places = append(places, s.index.get(queue.ID(i)).body)
+		name, texts[i] = textPlace(s, queue.ID(i))
 	}
-	name := places[0].seg.name()
 	must(t, s.Close())
-	m.names[name].bad = [2]int64{places[1].off + 100_000, places[1].off + 120_000}
+	m.names[name].bad = [2]int64{texts[2] + 100_000, texts[2] + 120_000}
 	s = open(t, m)
 	wantIDs(t, s, 1, 3, 4, 5)
 	checkText(t, s, 5, strings.Repeat("5", 3*windowSize))
 	must(t, s.Close())
 
-	m.names[name].bad = [2]int64{places[2].off - 50, places[4].off - 5000}
+	m.names[name].bad = [2]int64{texts[3] - 50, texts[5] - 5000}
 	s = open(t, m)
 	wantIDs(t, s, 1, 2, 5)
 	must(t, s.Close())
@@ -278,7 +280,7 @@ func TestUnreadableSectors(t *testing.T) {
 			delete(newest.names, other)
 		}
 	}
-	newest.names[name].bad = [2]int64{places[3].off, 1 << 30}
+	newest.names[name].bad = [2]int64{texts[4], 1 << 30}
 	s = open(t, newest)
 	wantIDs(t, s, 1, 2, 3)
 	must(t, s.Close())

@@ -6,29 +6,63 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"strconv"
 	"strings"
 )
 
 const (
 	segmentMagic   = "TLRSPOOL"
-	segmentVersion = 1
+	segmentVersion = 2
 	headerSize     = 64
 	segmentSuffix  = ".segment"
 	damagedSuffix  = ".damaged"
+	spentPart      = 3 // a segment goes when less than one part in three of it is needed
 )
 
 // segment is one file of the log.
 type segment struct {
-	seq        uint64
+	seq        uint32
 	marker     marker
 	end        int64 // durable bytes: frames behind it were not acknowledged and do not count
-	live       int   // messages in the index whose body lies here
+	live       int64 // bytes of records, with their texts, that say how a message is now
+	stale      bool  // messages have been copied away: there are outdated ACCEPT records here
 	damaged    bool  // something here could not be read: set aside in the end, not unlinked
 	unreadable bool  // the file could not be opened or read at all: stays where it is
+	kept       bool  // survivors cannot be copied away: no more tries in this run
+
+	// graves counts the bytes of DONE and DELETE records here, by the other segment whose outdated ACCEPT they end. They
+	// must not go before that segment has.
+	graves map[uint32]int64
+	buried int64 // sum of graves
+
+	digests []byte // of all records, for the hint; nil: unknown, or the hint is written
+	hinted  bool   // there is a hint, or there cannot be one
 }
 
 func (g *segment) name() string { return segmentName(g.seq) }
+
+// needed is the number of bytes that must not be lost with the segment.
+func (g *segment) needed() int64 { return g.live + g.buried }
+
+// bury notes that a record of size bytes ends an ACCEPT in segment ref.
+func (g *segment) bury(ref uint32, size int64) {
+	if g.graves == nil {
+		g.graves = make(map[uint32]int64)
+	}
+	g.graves[ref] += size
+	g.buried += size
+}
+
+// exhume is told that segment ref is gone.
+func (g *segment) exhume(ref uint32) {
+	g.buried -= g.graves[ref]
+	delete(g.graves, ref)
+}
+
+// spent reports whether so little of the segment is needed that it is worth copying that away: a sealed one is then
+// to go.
+func (g *segment) spent() bool { return g.stale || g.needed()*spentPart < g.end }
 
 // empty reports whether the segment holds no frame.
 func (g *segment) empty() bool { return g.end <= headerSize }
@@ -36,22 +70,22 @@ func (g *segment) empty() bool { return g.end <= headerSize }
 // useless reports whether nothing is lost with the segment.
 func (g *segment) useless() bool { return g.empty() && !g.damaged && !g.unreadable }
 
-func segmentName(seq uint64) string { return fmt.Sprintf("%016x%s", seq, segmentSuffix) }
+func segmentName(seq uint32) string { return fmt.Sprintf("%016x%s", seq, segmentSuffix) }
 
 // segmentSeq is the reverse of segmentName.
-func segmentSeq(name string) (seq uint64, ok bool) {
+func segmentSeq(name string) (seq uint32, ok bool) {
 	hex, ok := strings.CutSuffix(name, segmentSuffix)
-	seq, err := strconv.ParseUint(hex, 16, 64)
-	return seq, ok && err == nil && seq > 0 && seq < 1<<63 && segmentName(seq) == name
+	n, err := strconv.ParseUint(hex, 16, 64)
+	return uint32(n), ok && err == nil && n > 0 && n < math.MaxUint32 && segmentName(uint32(n)) == name
 }
 
 // header is the first headerSize bytes of a segment.
 type header struct {
-	seq    uint64
+	seq    uint32
 	marker marker
 	// The segment before this one ended at prevEnd when this one was made. What lies behind is a batch whose write or sync
 	// failed: its callers were told so, and it must not come back.
-	prevSeq uint64 // 0: there was none
+	prevSeq uint32 // 0: there was none
 	prevEnd int64
 }
 
@@ -59,17 +93,18 @@ func (h header) encode() []byte {
 	b := make([]byte, headerSize)
 	copy(b, segmentMagic)
 	binary.LittleEndian.PutUint32(b[8:], segmentVersion)
-	binary.LittleEndian.PutUint64(b[16:], h.seq)
+	binary.LittleEndian.PutUint32(b[16:], h.seq)
 	copy(b[24:], h.marker[:])
-	binary.LittleEndian.PutUint64(b[32:], h.prevSeq)
+	binary.LittleEndian.PutUint32(b[32:], h.prevSeq)
 	binary.LittleEndian.PutUint64(b[40:], uint64(h.prevEnd))
 	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], crcTable))
 	return b
 }
 
 var (
-	errHeader  = errors.New("the segment's header is damaged")
-	errVersion = errors.New("the segment was written by a newer version of this program")
+	errHeader = errors.New("the segment's header is damaged")
+	errNewer  = errors.New("the segment was written by a newer version of this program")
+	errOlder  = errors.New("the segment was written by an older version of this program: empty the queue with that one first")
 )
 
 func parseHeader(b []byte) (header, error) {
@@ -77,72 +112,26 @@ func parseHeader(b []byte) (header, error) {
 		crc32.Checksum(b[:60], crcTable) != binary.LittleEndian.Uint32(b[60:]) {
 		return header{}, errHeader
 	}
-	if binary.LittleEndian.Uint32(b[8:]) != segmentVersion {
-		return header{}, errVersion
+	switch version := binary.LittleEndian.Uint32(b[8:]); {
+	case version > segmentVersion:
+		return header{}, errNewer
+	case version < segmentVersion:
+		return header{}, errOlder
 	}
 	return header{
-		seq:     binary.LittleEndian.Uint64(b[16:]),
+		seq:     binary.LittleEndian.Uint32(b[16:]),
 		marker:  marker(b[24:32]),
-		prevSeq: binary.LittleEndian.Uint64(b[32:]),
+		prevSeq: binary.LittleEndian.Uint32(b[32:]),
 		prevEnd: int64(binary.LittleEndian.Uint64(b[40:])),
 	}, nil
 }
 
-// createSegment makes segment seq, which seals prev (nil: there is none). The header and the name are durable when it
-// returns. After an error nothing is left that matters: a file that could not be removed holds no frame.
-func createSegment(dir Dir, seq uint64, prev *segment) (*segment, File, error) {
+// newSegment makes the segment that follows prev (nil: none), not yet on disk.
+func newSegment(seq uint32, prev *segment) (*segment, header) {
 	h := header{seq: seq}
 	rand.Read(h.marker[:])               // never fails
 	if prev != nil && !prev.unreadable { // the end of one that was never read is not known
 		h.prevSeq, h.prevEnd = prev.seq, prev.end
 	}
-	g := &segment{seq: seq, marker: h.marker, end: headerSize}
-	f, err := dir.Create(g.name())
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err = f.WriteAt(h.encode(), 0); err == nil {
-		if err = f.Sync(); err == nil {
-			err = dir.Sync()
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, errors.Join(err, dir.Remove(g.name()))
-	}
-	return g, f, nil
-}
-
-// rotate goes on in a new segment, which seals the last one.
-func (s *Store) rotate() error {
-	if s.file != nil {
-		s.file.Close() // nothing depends on it: what counts is synced
-		s.file = nil
-	}
-	var prev *segment
-	if n := len(s.segments); n > 0 {
-		prev = s.segments[n-1]
-	}
-	s.nextSeq++
-	g, f, err := createSegment(s.dir, s.nextSeq, prev)
-	if err != nil {
-		return fmt.Errorf("new segment: %w", err)
-	}
-	s.mu.Lock()
-	s.segments = append(s.segments, g)
-	s.mu.Unlock()
-	s.file = f
-	return nil
-}
-
-// dropUseless takes the last segment away if it holds nothing: one whose first write failed. If the removal may not be
-// durable the segment stays listed, and the next one seals it.
-func (s *Store) dropUseless() {
-	n := len(s.segments) - 1
-	if !s.segments[n].useless() || s.dir.Remove(s.segments[n].name()) != nil || s.dir.Sync() != nil {
-		return
-	}
-	s.mu.Lock()
-	s.segments = s.segments[:n]
-	s.mu.Unlock()
+	return &segment{seq: seq, marker: h.marker, end: headerSize, digests: []byte{}}, h
 }

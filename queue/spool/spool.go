@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"tlsrelay/queue"
 )
@@ -13,11 +14,18 @@ import (
 // DefaultSegmentSize is the size in bytes at which the spool goes on in a new file.
 const DefaultSegmentSize = 64 << 20
 
+// defaultMoveRate is how many bytes a second are copied out of spent segments.
+const defaultMoveRate = 32 << 20
+
 // Options are the settings of a [Store]. The zero value is ready.
 type Options struct {
 	Log         *slog.Logger // told of damage and faults; nil: slog.Default()
-	SegmentSize int64        // in bytes; 0: DefaultSegmentSize
+	FreeSpace   int64        // bytes: new mail is refused while the file system has less
+	SegmentSize int64        // bytes; 0: DefaultSegmentSize
+	LargeText   int64        // bytes: a longer text gets a file of its own; 0: 1 MiB
 	FS          FS           // nil: the operating system's
+
+	idle bool // for tests, which do the background work themselves
 }
 
 // Store is a [queue.Store] on append-only files in one directory. Close it to release the directory.
@@ -25,47 +33,60 @@ type Store struct {
 	dir         Dir
 	log         *slog.Logger
 	segmentSize int64
-	chunks      sync.Pool // of *chunk
-	intake      intake
-	ended       chan struct{} // closed when the writer has ended
-	closing     sync.Once
+	largeText   int64
+	freeSpace   int64
+	moveRate    int64
+	thorough    bool // reads all, changes nothing: see Check
+	found       func(Damage)
 
-	// mu guards what follows. Index and segments are changed only by the writer, which therefore reads them without mu.
-	mu        sync.RWMutex
-	index     index
-	claims    map[queue.JobKey]claim
-	lastToken queue.Token
-	segments  []*segment // by age; the last one is written, or sealed after a fault
-	damaged   int
-	closed    bool
+	chunks   sync.Pool    // of *chunk
+	inMemory atomic.Int64 // bytes in chunks
+	files    files
+	intake   intake
+	closing  sync.Once
+	written  chan struct{} // closed when the writer has ended
+	work     chan struct{} // wakes tidy
+	quit     chan struct{} // ends tidy
+	tidied   chan struct{} // closed when tidy has ended
+	keepAll  atomic.Bool   // after a failure: remove nothing until the next start
+
+	spareMaking sync.Mutex
+
+	// mu guards what follows. All but closed, claims, spare and deadTexts are changed only by the writer, which therefore
+	// reads them without mu.
+	mu          sync.RWMutex
+	index       index
+	texts       map[queue.ID]uint64 // files of their own
+	deadTexts   []uint64            // to be removed
+	claims      map[queue.JobKey]claim
+	lastToken   queue.Token
+	segments    []*segment // by age; the last one is written, or sealed after a fault
+	bySeq       map[uint32]*segment
+	stale       []uint32 // segments with outdated ACCEPT records, in order
+	capacity    int64    // bytes that the last segment has space for
+	spare       File     // nil: none
+	spareSize   int64
+	spareFailed bool // there was no space for it
+	damaged     int
+	closed      bool
 
 	// The writer's own.
-	file        File // the last segment; nil after a fault until there is a new one
-	nextSeq     uint64
-	buf         []byte
-	trimStopped bool
+	file    File // the last segment; nil after a fault until there is a new one
+	nextSeq uint32
+	buf     []byte
+	records []byte // memory for small records
+	short   bool   // new mail is refused
+
+	strays map[uint64]bool // texts found at the start that no message has
 }
 
 var _ queue.Store = (*Store)(nil)
 
 // Open opens the spool in dir and reads what it holds; an absent directory is created with mode 0700. It refuses, in
 // one line, a directory that belongs to another user, that group or others can write to, that another process uses, or
-// that a newer version of the program wrote. Damage is logged and counted but never stops the start.
+// that another version of the program wrote. Damage is logged and counted but never stops the start.
 func Open(dir string, opts Options) (*Store, error) {
-	s := &Store{
-		log:         opts.Log,
-		segmentSize: opts.SegmentSize,
-		ended:       make(chan struct{}),
-		claims:      make(map[queue.JobKey]claim),
-	}
-	s.intake.arrived.L = &s.intake.mu
-	if s.log == nil {
-		s.log = slog.Default()
-	}
-	s.log = s.log.With("spool", dir)
-	if s.segmentSize <= 0 {
-		s.segmentSize = DefaultSegmentSize
-	}
+	s := newStore(dir, opts)
 	if opts.FS == nil {
 		opts.FS = osFS{}
 	}
@@ -73,18 +94,65 @@ func Open(dir string, opts Options) (*Store, error) {
 	if s.dir, err = opts.FS.OpenDir(dir); err != nil {
 		return nil, err
 	}
+	s.files.dir = s.dir
 	if err = s.start(); err != nil {
+		s.files.close()
 		return nil, errors.Join(fmt.Errorf("spool: %s: %w", dir, err), s.dir.Close())
 	}
 	go s.run()
+	if opts.idle {
+		close(s.tidied)
+	} else {
+		go s.tidy()
+	}
 	return s, nil
+}
+
+func newStore(dir string, opts Options) *Store {
+	s := &Store{
+		log:         opts.Log,
+		segmentSize: opts.SegmentSize,
+		largeText:   opts.LargeText,
+		freeSpace:   opts.FreeSpace,
+		moveRate:    defaultMoveRate,
+		files:       files{open: make(map[uint32]*handle)},
+		written:     make(chan struct{}),
+		work:        make(chan struct{}, 1),
+		quit:        make(chan struct{}),
+		tidied:      make(chan struct{}),
+		texts:       make(map[queue.ID]uint64),
+		claims:      make(map[queue.JobKey]claim),
+		bySeq:       make(map[uint32]*segment),
+	}
+	s.intake.arrived.L = &s.intake.mu
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.log = s.log.With("spool", dir)
+	s.found = func(d Damage) {
+		s.log.Warn("spool: damaged record, keeping the rest", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "error", d.Problem)
+	}
+	if s.segmentSize <= 0 {
+		s.segmentSize = DefaultSegmentSize
+	}
+	if s.largeText <= 0 {
+		s.largeText = defaultLargeText
+	}
+	return s
 }
 
 // start reads the log and begins a new segment: a recovered one is never written to, its end may be half a batch. On a
 // full disk it does without: the queue can be read, and the writer tries again with each batch.
 func (s *Store) start() error {
-	if err := s.recover(); err != nil {
+	l, err := list(s.dir)
+	if err != nil {
 		return err
+	}
+	if err := s.recover(l); err != nil {
+		return err
+	}
+	if l.spare {
+		s.removeSpare() // its space is needed now
 	}
 	n := len(s.segments)
 	for n > 0 && s.segments[n-1].useless() { // of starts that stored nothing
@@ -92,20 +160,56 @@ func (s *Store) start() error {
 	}
 	unused := s.segments[n:]
 	s.segments = s.segments[:n:n]
-	if err := s.rotate(); isFull(err) {
+	for _, g := range unused {
+		delete(s.bySeq, g.seq)
+	}
+	if err := s.rotate(0); isFull(err) {
 		s.log.Error("spool: the disk is full, nothing can be stored", "error", err)
-		s.trim()
 		return nil
 	} else if err != nil {
 		return err
 	}
+	s.clean(l, unused)
+	return nil
+}
+
+// clean removes what earlier processes left. Failures are told of and lived with.
+func (s *Store) clean(l listing, unused []*segment) {
 	for _, g := range unused { // only now: their headers said where the last used segment ends
 		if err := s.dir.Remove(g.name()); err != nil {
 			s.log.Warn("spool: could not remove an unused segment", "file", g.name(), "error", err)
 		}
 	}
-	s.trim()
-	return nil
+	for _, seq := range l.hints {
+		if s.segment(seq) == nil {
+			s.dir.Remove(hintName(seq)) // costs nothing if it stays
+		}
+	}
+	if n := len(s.segments) - 2; n >= 0 {
+		if g := s.segments[n]; !g.unreadable && !g.damaged { // a process that died did not give back the rest of the space
+			s.dir.Truncate(g.name(), g.end)
+		}
+	}
+	s.sweepTexts()
+}
+
+// sweepTexts removes texts that no message has: of messages that were never acknowledged, or done. With damage in the log
+// they may be of messages that were lost with it: they are set aside.
+func (s *Store) sweepTexts() {
+	for number := range s.strays {
+		switch {
+		case s.keepAll.Load():
+		case s.damaged > 0:
+			name := textName(number)
+			s.log.Warn("spool: a text without a message; it may be of one that was damaged, and is set aside", "file", name+damagedSuffix)
+			if err := s.dir.Rename(name, name+damagedSuffix); err != nil {
+				s.log.Warn("spool: could not set a text aside", "file", name, "error", err)
+			}
+		default:
+			s.removeText(number)
+		}
+	}
+	s.strays = nil
 }
 
 // usable reports why a method cannot go on: ctx ended, or the store is closed.
@@ -126,13 +230,22 @@ func (s *Store) Close() error {
 		s.closed = true
 		s.mu.Unlock()
 		s.intake.close()
-		<-s.ended
+		<-s.written
+		close(s.quit)
+		<-s.tidied
 		if s.file != nil {
 			err = s.file.Close()
 		}
 		s.mu.Lock()
+		spare := s.spare
+		s.spare = nil
 		clear(s.claims)
 		s.mu.Unlock()
+		if spare != nil {
+			spare.Close()
+			s.removeSpare()
+		}
+		s.files.close()
 		err = errors.Join(err, s.dir.Close())
 	})
 	return err
@@ -142,7 +255,7 @@ func (s *Store) Close() error {
 type Stats struct {
 	Messages int // in the queue
 	Segments int // files of the log
-	Damaged  int // places found unreadable when the spool was opened
+	Damaged  int // places found unreadable
 }
 
 // Stats gives the counts as they are now.

@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,16 +31,27 @@ func TestConformanceOnDisk(t *testing.T) {
 
 // Small segments have everything cross from one to the next.
 func TestConformanceSmallSegments(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Opener { return newMachine(t, 2000).Open })
+	storetest.Run(t, func(t *testing.T) storetest.Opener { return newTidyMachine(t, 2000).Open })
 }
 
 func TestFaults(t *testing.T) {
 	for _, size := range []int64{1500, 12_000} {
 		t.Run(fmt.Sprintf("Segments%d", size), func(t *testing.T) {
-			storetest.RunFaults(t, func(t *testing.T) storetest.Machine { return newMachine(t, size) })
+			storetest.RunFaults(t, func(t *testing.T) storetest.Machine { return newTidyMachine(t, size) })
 		})
 	}
 }
+
+func TestRandom(t *testing.T) {
+	for _, size := range []int64{1500, 5000, 40_000} {
+		t.Run(fmt.Sprintf("Segments%d", size), func(t *testing.T) {
+			storetest.RunRandom(t, func(t *testing.T) storetest.Machine { return newTidyMachine(t, size) }, *seeds, 400)
+		})
+	}
+}
+
+// seeds is small for everyday runs; -seeds 10000 is a night's campaign.
+var seeds = flag.Int("seeds", 30, "how many random courses TestRandom takes, for each of its sizes")
 
 // testItem is a message with one recipient at a.example.
 func testItem(n int) queue.Item {
@@ -117,4 +129,14 @@ func readAll(s *Store, id queue.ID) (string, error) {
 	}
 	text, err := io.ReadAll(r)
 	return string(text), errors.Join(err, r.Close())
+}
+
+// textPlace says where the text of a message lies, which is not in a file of its own.
+func textPlace(s *Store, id queue.ID) (name string, off int64) {
+	v, _ := s.look(id)
+	accept, err := s.readRecord(v.accept, recAccept, id)
+	if err != nil {
+		panic(err)
+	}
+	return segmentName(v.accept.seg), int64(v.accept.off) + int64(v.size) - accept.text.size
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+
+	"tlsrelay/queue"
 )
 
 const (
@@ -57,69 +59,86 @@ func (w *window) fill(off, n int64) error {
 	return err
 }
 
-var (
-	errCutOff  = errors.New("the record is cut off")
-	errMetaCRC = errors.New("the record's checksum is wrong")
-)
+var errCutOff = errors.New("the record is cut off")
 
-// frame reads and checks the frame at off, records and bodies. It gives the frame's size on disk and its records.
-func (w *window) frame(m marker, off int64) (size int64, meta string, err error) {
+// frame reads and checks the frame at off, records and texts. It gives the frame's size on disk and what its records say.
+func (w *window) frame(m marker, off int64) (size int64, digests []digest, err error) {
 	if w.size-off < frameHead {
-		return 0, "", errCutOff
+		return 0, nil, errCutOff
 	}
 	b, err := w.at(off, frameHead)
 	if err != nil {
-		return 0, "", err
+		return 0, nil, err
 	}
-	h, err := parseHead(b, m)
+	length, err := parseFrameHead(b, m)
 	if err != nil {
-		return 0, "", err
+		return 0, nil, err
 	}
-	if h.size() > w.size-off {
-		return 0, "", errCutOff
+	end := off + frameHead + length
+	if end > w.size {
+		return 0, nil, errCutOff
 	}
-	if b, err = w.at(off+frameHead, h.meta); err != nil {
-		return 0, "", err
-	}
-	if crc32.Checksum(b, crcTable) != h.metaCRC {
-		return 0, "", errMetaCRC
-	}
-	meta = string(b)
-	body, end := off+frameHead+h.meta, off+h.size()
-	err = eachRecord(meta, func(r record) error {
-		body += r.bodySize
-		if body > end {
-			return errCodec
+	for at := off + frameHead; at < end; {
+		d, err := w.record(at, end)
+		if err != nil {
+			return 0, nil, err
 		}
-		return w.checkAccept(r, body-r.bodySize)
-	})
-	if err == nil && body != end {
-		err = errCodec
+		digests = append(digests, d)
+		at += int64(d.size)
 	}
-	return h.size(), meta, err
+	return frameHead + length, digests, nil
 }
 
-// checkAccept checks an ACCEPT record whose body begins at off; other records have no more to check.
-func (w *window) checkAccept(r record, off int64) error {
-	if r.kind != recAccept {
-		return nil
+// record reads and checks the record at off and the text behind it. All of it must lie before end.
+func (w *window) record(off, end int64) (digest, error) {
+	if end-off < recordHead {
+		return digest{}, errCodec
 	}
-	it, err := decodeItem(r.item)
-	if err != nil || it.Done() {
-		return errCodec
+	b, err := w.at(off, recordHead)
+	if err != nil {
+		return digest{}, err
 	}
+	_, length, err := recordLength(b)
+	size := recordHead + length
+	if err != nil || size > end-off {
+		return digest{}, errCodec
+	}
+	if b, err = w.at(off, size); err == nil {
+		err = checkRecord(b)
+	}
+	if err != nil {
+		return digest{}, err
+	}
+	r, err := parseRecord(b)
+	if err != nil || r.text.inline() > end-off-size {
+		return digest{}, errCodec
+	}
+	return digestOf(&r, off, size), w.checkText(&r, off+size)
+}
+
+// textError is trouble with a message's text.
+type textError struct {
+	id  queue.ID
+	err error
+}
+
+func (e *textError) Error() string { return fmt.Sprintf("the text of message %s: %v", e.id, e.err) }
+func (e *textError) Unwrap() error { return e.err }
+
+// checkText checks the text of an ACCEPT that begins at off.
+func (w *window) checkText(r *record, off int64) error {
 	crc := uint32(0)
-	for left := r.bodySize; left > 0; {
+	for left := r.text.inline(); left > 0; {
 		n := min(left, windowSize)
 		b, err := w.at(off, n)
 		if err != nil {
-			return fmt.Errorf("the text of message %s: %w", r.id, err)
+			return &textError{r.id, err}
 		}
 		crc = crc32.Update(crc, crcTable, b)
 		off, left = off+n, left-n
 	}
-	if crc != r.bodyCRC {
-		return fmt.Errorf("the text of message %s: the checksum is wrong", r.id)
+	if r.text.file == 0 && crc != r.text.crc {
+		return &textError{r.id, errTextCRC}
 	}
 	return nil
 }
@@ -152,10 +171,10 @@ type region struct {
 
 // scan calls visit for each good frame in order and damage for each region between good frames that is none. It gives
 // the end of the last good frame, and what stands behind that, if anything does.
-func (w *window) scan(m marker, visit func(off int64, meta string), damage func(region)) (end int64, tail *region) {
+func (w *window) scan(m marker, visit func([]digest), damage func(region)) (end int64, tail *region) {
 	end = headerSize
 	for off := end; off < w.size; {
-		size, meta, err := w.frame(m, off)
+		size, digests, err := w.frame(m, off)
 		if err != nil {
 			if tail == nil {
 				tail = &region{from: off, to: w.size, why: err}
@@ -172,7 +191,7 @@ func (w *window) scan(m marker, visit func(off int64, meta string), damage func(
 			damage(*tail)
 			tail = nil
 		}
-		visit(off, meta)
+		visit(digests)
 		off += size
 		end = off
 	}

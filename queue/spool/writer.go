@@ -13,23 +13,34 @@ const (
 	writeMax = 1 << 20  // bytes gathered for one write
 )
 
-// run is the writer: the only goroutine that writes files and changes the index. While it waits for a sync the next
+// run is the writer: the only goroutine that writes segments and changes the index. While it waits for a sync the next
 // batches gather; it waits for nothing else, so that a lone caller pays one sync.
 func (s *Store) run() {
-	defer close(s.ended)
+	defer close(s.written)
 	for {
 		requests := s.intake.take(min(groupMax, s.segmentSize))
 		if len(requests) == 0 {
 			return
 		}
 		s.commit(requests)
-		s.trim()
 	}
 }
 
 // commit makes a group of batches durable and answers their callers.
 func (s *Store) commit(requests []*request) {
-	g := &group{changes: make(map[queue.ID]*entry)}
+	requests = s.refuseFresh(requests)
+	if len(requests) == 0 {
+		return
+	}
+	size := int64(0)
+	for _, r := range requests {
+		size += r.size
+	}
+	if err := s.makeRoom(size); err != nil {
+		answer(requests, storeError(err))
+		return
+	}
+	g := &group{seg: s.active(), pending: make(map[queue.ID]*pending, len(requests)), scratch: s.records[:0]}
 	for _, r := range requests {
 		if err := s.stage(g, r); err != nil {
 			r.done <- err
@@ -37,150 +48,152 @@ func (s *Store) commit(requests []*request) {
 	}
 	err := s.persist(g)
 	if err == nil {
-		s.apply(g)
+		s.applyGroup(g)
 	} else {
 		s.keepClaims(g.ended)
 	}
-	for _, r := range g.requests {
+	answer(g.requests, err)
+	if cap(g.scratch) <= writeMax {
+		s.records = g.scratch
+	}
+}
+
+func answer(requests []*request, err error) {
+	for _, r := range requests {
 		r.done <- err
 	}
+}
+
+// active is the segment that is written.
+func (s *Store) active() *segment { return s.segments[len(s.segments)-1] }
+
+// makeRoom sees to a segment that can be written. A group larger than a segment gets one of its own.
+func (s *Store) makeRoom(size int64) error {
+	if s.file != nil && (s.active().empty() || s.active().end+size <= s.capacity) {
+		return nil
+	}
+	return s.rotate(size)
 }
 
 // persist writes and syncs the frames. After a failure the segment is never touched again: pages that a failed sync
 // lost may be marked clean, so that a second sync would lie. The next segment's header says where this one ends.
 func (s *Store) persist(g *group) error {
-	if len(g.frames) == 0 {
+	if g.size == 0 {
 		return nil
 	}
-	err := s.makeRoom(g.size)
-	if err == nil {
-		if err = s.writeGroup(g); err != nil {
-			s.abandon(err)
-		}
-	}
-	if isFull(err) {
-		return fmt.Errorf("%w: %w", queue.ErrFull, err)
-	}
-	if err != nil {
-		return fmt.Errorf("spool: not stored: %w", err)
+	if err := s.write(g); err != nil {
+		s.abandon(err)
+		return storeError(err)
 	}
 	return nil
 }
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// makeRoom sees to a segment that can be written. A frame larger than a segment gets one of its own.
-func (s *Store) makeRoom(size int64) error {
-	if s.file != nil {
-		if last := s.segments[len(s.segments)-1]; last.empty() || last.end+size <= s.segmentSize {
-			return nil
+func (s *Store) write(g *group) error {
+	out := gather{file: s.file, off: g.seg.end, buf: s.buf[:0], limit: writeMax}
+	for _, p := range g.pieces {
+		var err error
+		if p.body != nil {
+			err = p.body.pieces(out.add)
+		} else {
+			err = out.add(p.bytes)
 		}
-	}
-	return s.rotate()
-}
-
-func (s *Store) writeGroup(g *group) error {
-	seg := s.segments[len(s.segments)-1]
-	out := gather{file: s.file, off: seg.end, buf: s.buf[:0]}
-	defer func() {
-		if cap(out.buf) <= 2*writeMax {
-			s.buf = out.buf[:0]
-		}
-	}()
-	end := seg.end
-	for _, f := range g.frames {
-		sealFrame(f.meta, seg.marker, f.size)
-		for _, e := range f.puts {
-			e.body.seg = seg
-			e.body.off += end + int64(len(f.meta))
-		}
-		end += int64(len(f.meta)) + f.size
-		if err := out.add(f.meta); err != nil {
+		if err != nil {
 			return err
 		}
-		for _, b := range f.bodies {
-			if err := b.pieces(out.add); err != nil {
-				return err
-			}
-		}
 	}
-	if err := out.flush(); err != nil {
+	err := out.flush()
+	s.buf = out.buf
+	if err != nil {
 		return err
 	}
-	if err := s.file.Sync(); err != nil {
-		return err
-	}
-	seg.end = end
-	return nil
+	return s.file.Sync()
 }
 
 // abandon leaves the segment whose write or sync failed. Nothing in it is lost that was acknowledged.
 func (s *Store) abandon(cause error) {
-	s.log.Error("spool: could not write, going on in a new segment",
-		"file", s.segments[len(s.segments)-1].name(), "error", cause)
+	s.log.Error("spool: could not write, going on in a new segment", "file", s.active().name(), "error", cause)
+	s.file.Close()
+	s.file = nil
 	s.dropUseless()
-	if err := s.rotate(); err != nil {
+	if err := s.rotate(0); err != nil {
 		s.log.Error("spool: no new segment, trying again with the next batch", "error", err)
 	}
 }
 
-// apply puts into the index what is durable now.
-func (s *Store) apply(g *group) {
+// applyGroup puts into the index what is durable now.
+func (s *Store) applyGroup(g *group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	g.seg.end += g.size
 	for _, job := range g.ended {
 		delete(s.claims, job)
 	}
-	for id, e := range g.changes {
-		if e != nil {
-			s.insert(e)
-		} else {
-			s.drop(id)
+	for i := range g.digests {
+		s.apply(g.seg, &g.digests[i])
+		g.seg.digests = appendDigest(g.seg.digests, &g.digests[i])
+	}
+	for _, r := range g.requests {
+		if r.then != nil {
+			r.then()
 		}
 	}
 }
 
-// insert adds or replaces an entry. The caller holds mu.
-func (s *Store) insert(e *entry) {
-	if old := s.index.get(e.id); old != nil {
-		old.body.seg.live--
+// rotate goes on in a new segment, with room for a first group of size bytes, and seals the last one.
+func (s *Store) rotate(size int64) error {
+	s.leave()
+	var prev *segment
+	if len(s.segments) > 0 {
+		prev = s.active()
 	}
-	e.body.seg.live++
-	s.index.set(e)
-}
-
-// drop removes an entry. The caller holds mu.
-func (s *Store) drop(id queue.ID) {
-	if e := s.index.get(id); e != nil {
-		e.body.seg.live--
-		s.index.remove(id)
-		s.dropClaims(e)
+	s.nextSeq++
+	g, h := newSegment(s.nextSeq, prev)
+	f, capacity, err := s.openSegment(g.name(), headerSize+size)
+	if err != nil {
+		return fmt.Errorf("new segment: %w", err)
 	}
-}
-
-// gather makes few writes of many small pieces.
-type gather struct {
-	file File
-	off  int64
-	buf  []byte
-}
-
-func (g *gather) add(b []byte) error {
-	if len(g.buf)+len(b) > writeMax {
-		if err := g.flush(); err != nil {
-			return err
+	if _, err = f.WriteAt(h.encode(), 0); err == nil {
+		if err = f.Sync(); err == nil {
+			err = s.dir.Sync()
 		}
 	}
-	g.buf = append(g.buf, b...)
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("new segment: %w", errors.Join(err, s.dir.Remove(g.name()))) // if it stays: it holds no frame
+	}
+	s.file = f
+	s.mu.Lock()
+	s.capacity = capacity
+	s.segments = append(s.segments, g)
+	s.bySeq[g.seq] = g
+	s.mu.Unlock()
+	s.wake()
 	return nil
 }
 
-func (g *gather) flush() error {
-	if len(g.buf) == 0 {
-		return nil
+// leave ends the writing of the active segment, unless it failed, and gives back the space that it did not use.
+func (s *Store) leave() {
+	if s.file == nil {
+		return
 	}
-	n, err := g.file.WriteAt(g.buf, g.off)
-	g.off += int64(n)
-	g.buf = g.buf[:0]
-	return err
+	s.file.Close() // nothing depends on it: what counts is synced
+	s.file = nil
+	if size := s.active().end; size < s.capacity {
+		s.dir.Truncate(s.active().name(), size) // if that fails the space comes back with the segment
+	}
+}
+
+// dropUseless takes the last segment away if it holds nothing: one whose first write failed. If the removal may not be
+// durable the segment stays listed, and the next one seals it.
+func (s *Store) dropUseless() {
+	g := s.active()
+	if !g.useless() || s.dir.Remove(g.name()) != nil || s.dir.Sync() != nil {
+		return
+	}
+	s.mu.Lock()
+	s.segments = s.segments[:len(s.segments)-1]
+	delete(s.bySeq, g.seq)
+	s.mu.Unlock()
 }

@@ -1,0 +1,172 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"tlsrelay/queue"
+)
+
+// view is what the index said of a message at one moment.
+type view struct {
+	entry
+	slots []slot
+	text  uint64 // number of the text's own file, 0: none
+}
+
+// look copies what the index has of a message. The caller holds mu, for reading at least.
+func (s *Store) look(id queue.ID) (view, bool) {
+	e := s.index.get(id)
+	if e == nil {
+		return view{}, false
+	}
+	return s.viewOf(e), true
+}
+
+func (s *Store) viewOf(e *entry) view {
+	return view{entry: *e, slots: slices.Clone(s.index.slots(e)), text: s.texts[e.id]}
+}
+
+// same reports whether v is still what the index has. The caller is the writer, or holds mu.
+func (s *Store) same(v *view) bool {
+	e := s.index.get(v.id)
+	return e != nil && e.accept == v.accept && slices.Equal(s.index.slots(e), v.slots)
+}
+
+// pull reads the item of a message from disk: its ACCEPT, and the latest STATE of each recipient. Segments may be copied
+// and unlinked meanwhile, so a failure counts only if the index still says the same afterwards.
+func (s *Store) pull(v view) (queue.Item, record, error) {
+	for {
+		it, accept, err := s.tryPull(&v)
+		if err == nil {
+			return it, accept, nil
+		}
+		s.mu.RLock()
+		now, there := s.look(v.id)
+		same := there && s.same(&v)
+		s.mu.RUnlock()
+		if !there {
+			return it, accept, goneError(v.id)
+		}
+		if same {
+			return it, accept, fmt.Errorf("spool: message %s: %w", v.id, err)
+		}
+		v = now
+	}
+}
+
+func (s *Store) tryPull(v *view) (queue.Item, record, error) {
+	accept, err := s.readRecord(v.accept, recAccept, v.id)
+	if err != nil {
+		return queue.Item{}, accept, err
+	}
+	it := accept.item
+	if len(it.Recipients) != len(v.slots) {
+		return it, accept, s.placeError(v.accept, errCodec)
+	}
+	var state record
+	var at place
+	for i := range v.slots {
+		p := v.slots[i].state
+		if p == (place{}) {
+			continue
+		}
+		if p != at {
+			if state, err = s.readRecord(p, recState, v.id); err != nil {
+				return it, accept, err
+			}
+			at = p
+		}
+		for _, c := range state.changes {
+			if c.index == i {
+				r := &it.Recipients[i]
+				c.recipient.Address, c.recipient.Destination = r.Address, r.Destination
+				*r = c.recipient
+			}
+		}
+	}
+	return it, accept, nil
+}
+
+// firstRead is how much is read in the hope that a whole record is in it.
+const firstRead = 768
+
+// readRecord reads the record at p, which must be of the kind and about the message.
+func (s *Store) readRecord(p place, kind byte, id queue.ID) (record, error) {
+	h, err := s.files.get(p.seg)
+	if err != nil {
+		return record{}, s.placeError(p, err)
+	}
+	defer s.files.put(h)
+	var first [firstRead]byte
+	b, err := readRecordAt(h, int64(p.off), first[:])
+	if err != nil {
+		return record{}, s.placeError(p, err)
+	}
+	r, err := parseRecord(b)
+	if err == nil && (r.kind != kind || r.id != id) {
+		err = errCodec
+	}
+	if err != nil {
+		return record{}, s.placeError(p, err)
+	}
+	return r, nil
+}
+
+// readRecordAt reads a whole record and checks it. buf is memory to use if the record fits in.
+func readRecordAt(f io.ReaderAt, off int64, buf []byte) ([]byte, error) {
+	n, err := f.ReadAt(buf, off)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if n < recordHead {
+		return nil, io.ErrUnexpectedEOF
+	}
+	_, length, err := recordLength(buf)
+	if err != nil {
+		return nil, err
+	}
+	whole := recordHead + int(length)
+	if whole > n {
+		if n < len(buf) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		long := make([]byte, whole)
+		copy(long, buf)
+		if _, err := f.ReadAt(long[n:], off+int64(n)); err == io.EOF {
+			return nil, io.ErrUnexpectedEOF
+		} else if err != nil {
+			return nil, err
+		}
+		buf = long
+	}
+	return buf[:whole], checkRecord(buf[:whole])
+}
+
+// placeError says where on disk something went wrong.
+func (s *Store) placeError(p place, err error) error {
+	return fmt.Errorf("%s at %d: %w", segmentName(p.seg), p.off, err)
+}
+
+// isDamage reports whether what was read is not what was written: another try would not help.
+func isDamage(err error) bool {
+	return errors.Is(err, errRecordCRC) || errors.Is(err, errCodec) || errors.Is(err, errHead) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errTextCRC)
+}
+
+// lose has a message taken out of the index whose envelope is damaged: nobody can deliver or bounce it. Its segment will
+// be set aside for a person to look at. Without a hint the next start finds the damage, too.
+func (s *Store) lose(v view, err error) {
+	s.log.Error("spool: a message is damaged and out of the queue; its file is set aside when the other mail in it is done",
+		"id", v.id, "error", err)
+	s.change(func() {
+		if s.same(&v) {
+			s.tarnish(s.segment(v.accept.seg))
+			s.forget(v.id)
+		}
+	})
+	s.dir.Remove(hintName(v.accept.seg))
+}

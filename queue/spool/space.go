@@ -1,0 +1,148 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"tlsrelay/queue"
+)
+
+const (
+	spareName   = "spare"
+	minSegment  = 256 << 10 // bytes; a segment gets less than its size when the disk has less
+	moveReserve = 1 << 20   // bytes that copying leaves for the results of deliveries
+)
+
+// Room implements [queue.Store].
+func (s *Store) Room(ctx context.Context) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	if s.lacksSpare() && !s.makeSpare() {
+		return fmt.Errorf("%w: the disk is full", queue.ErrFull)
+	}
+	if free, err := s.dir.Free(); err == nil && free < s.freeSpace {
+		return fmt.Errorf("%w: the disk has %d bytes left, under the limit of %d", queue.ErrFull, free, s.freeSpace)
+	}
+	return nil
+}
+
+// refuseFresh answers requests with new mail if space is short, and gives the others.
+func (s *Store) refuseFresh(requests []*request) []*request {
+	fresh := false
+	for _, r := range requests {
+		fresh = fresh || r.fresh()
+	}
+	if !fresh {
+		return requests
+	}
+	full := s.Room(context.Background())
+	if errors.Is(full, queue.ErrClosed) { // those that wait are still done
+		full = nil
+	}
+	s.tellShort(full)
+	if full == nil {
+		return requests
+	}
+	var rest []*request
+	for _, r := range requests {
+		if r.fresh() {
+			r.done <- full
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	return rest
+}
+
+// tellShort logs when new mail begins to be refused, and when that ends.
+func (s *Store) tellShort(full error) {
+	switch short := full != nil; {
+	case short && !s.short:
+		s.log.Error("spool: new mail is refused until there is space; deliveries go on", "error", full)
+	case !short && s.short:
+		s.log.Warn("spool: there is space again, new mail is accepted")
+	}
+	s.short = full != nil
+}
+
+// openSegment gives a new file with space for a segment, at least for size bytes: the spare, or one made now.
+func (s *Store) openSegment(name string, size int64) (File, int64, error) {
+	if f, capacity, ok := s.takeSpare(name, size); ok {
+		return f, capacity, nil
+	}
+	return s.makeFile(name, size)
+}
+
+// makeFile makes a file and takes space for it: that of a segment if there is so much, and less on a full disk, but for
+// size bytes at least.
+func (s *Store) makeFile(name string, size int64) (File, int64, error) {
+	f, err := s.dir.Create(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	least := max(size, min(minSegment, s.segmentSize))
+	for want := max(size, s.segmentSize); ; want = max(want/2, least) {
+		if err = f.Allocate(want); err == nil {
+			return f, want, nil
+		}
+		if !isFull(err) || want == least {
+			f.Close()
+			return nil, 0, errors.Join(err, s.dir.Remove(name))
+		}
+	}
+}
+
+// takeSpare makes the spare a segment's file. Not ok: there is none, or it is too small, or it would not be renamed.
+func (s *Store) takeSpare(name string, size int64) (File, int64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.spare
+	if f == nil || size > s.spareSize {
+		return nil, 0, false
+	}
+	s.spare = nil
+	if err := s.dir.Rename(spareName, name); err != nil {
+		f.Close()
+		s.log.Warn("spool: could not use the spare segment", "error", err)
+		s.removeSpare()
+		return nil, 0, false
+	}
+	return f, s.spareSize, true
+}
+
+// removeSpare removes a spare that is there, in an earlier life of the process for example.
+func (s *Store) removeSpare() {
+	if err := s.dir.Remove(spareName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("spool: could not remove the old spare segment", "error", err)
+	}
+}
+
+// lacksSpare reports whether there was no space for a spare.
+func (s *Store) lacksSpare() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.spareFailed
+}
+
+// makeSpare makes a spare if there is none, and reports whether there was space for it.
+func (s *Store) makeSpare() bool {
+	s.spareMaking.Lock()
+	defer s.spareMaking.Unlock()
+	s.mu.RLock()
+	have := s.spare != nil
+	s.mu.RUnlock()
+	if have {
+		return true
+	}
+	f, size, err := s.makeFile(spareName, headerSize)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && !s.spareFailed {
+		s.log.Error("spool: could not take space for the next segment", "error", err)
+	}
+	s.spare, s.spareSize, s.spareFailed = f, size, isFull(err)
+	return !s.spareFailed
+}

@@ -1,0 +1,148 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"tlsrelay/queue"
+)
+
+// tidy works in the background: it keeps a spare segment, writes hints, removes texts of messages that are done, and gives
+// the space of spent segments back. It changes neither index nor segments itself: what it finds out goes through the
+// writer.
+func (s *Store) tidy() {
+	defer close(s.tidied)
+	for {
+		s.tidyOnce()
+		select {
+		case <-s.work:
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+func (s *Store) tidyOnce() {
+	s.makeSpare()
+	s.writeHints()
+	s.removeTexts()
+	for s.reclaim() {
+	}
+}
+
+// wake has tidy look again.
+func (s *Store) wake() {
+	select {
+	case s.work <- struct{}{}:
+	default: // it will anyway
+	}
+}
+
+func (s *Store) quitting() bool {
+	select {
+	case <-s.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// removeTexts removes the texts of messages that are done. Those left by a process that died are found at its next start.
+func (s *Store) removeTexts() {
+	if s.keepAll.Load() {
+		return
+	}
+	s.mu.Lock()
+	dead := s.deadTexts
+	s.deadTexts = nil
+	s.mu.Unlock()
+	for _, number := range dead {
+		s.removeText(number)
+	}
+}
+
+// reclaim gives one spent segment back, and reports whether to look for the next.
+func (s *Store) reclaim() bool {
+	g := s.victim()
+	if g == nil || s.quitting() {
+		return false
+	}
+	switch err := s.evacuate(g); {
+	case errors.Is(err, queue.ErrClosed), errors.Is(err, queue.ErrFull): // the latter: when other mail is done
+		return false
+	case err != nil:
+		g.kept = true
+		s.log.Warn("spool: could not copy mail out of a segment; its space comes back when that mail is done",
+			"file", g.name(), "error", err)
+		return true
+	}
+	if err := s.putAway(g); err != nil {
+		// The name may be back after a crash: to remove another segment now could revive what that one ended.
+		s.keepAll.Store(true)
+		s.log.Error("spool: could not remove a segment; space comes back only after a restart", "file", g.name(), "error", err)
+		return false
+	}
+	return s.change(func() { s.strike(g) }) == nil
+}
+
+// victim is the segment that is to go next, nil if there is none: one that nobody needs, else the oldest spent one.
+func (s *Store) victim() *segment {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.keepAll.Load() || len(s.segments) == 0 {
+		return nil
+	}
+	sealed := s.segments[:len(s.segments)-1]
+	i := slices.IndexFunc(sealed, func(g *segment) bool { return g.needed() == 0 && !g.unreadable })
+	if i < 0 {
+		i = slices.IndexFunc(sealed, func(g *segment) bool { return g.spent() && !g.kept })
+	}
+	if i < 0 {
+		return nil
+	}
+	return sealed[i]
+}
+
+// putAway unlinks a segment. One with damage is kept under another name: there may be mail in it that a person can
+// save.
+func (s *Store) putAway(g *segment) error {
+	s.files.drop(g.seq)
+	var err error
+	if g.damaged {
+		err = s.dir.Rename(g.name(), g.name()+damagedSuffix)
+	} else {
+		err = s.dir.Remove(g.name())
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.dir.Remove(hintName(g.seq)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("spool: could not remove a hint; the next start does", "file", hintName(g.seq), "error", err)
+	}
+	return s.dir.Sync()
+}
+
+// pause lets others have the disk after n bytes were copied, unless space is short.
+func (s *Store) pause(n int64) {
+	if s.lacksSpare() || s.moveRate <= 0 {
+		return
+	}
+	t := time.NewTimer(time.Duration(n) * time.Second / time.Duration(s.moveRate))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.quit:
+	}
+}
+
+// sealed gives the segments that are not written any more.
+func (s *Store) sealed() []*segment {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.segments) == 0 {
+		return nil
+	}
+	return slices.Clone(s.segments[:len(s.segments)-1])
+}
