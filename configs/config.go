@@ -98,11 +98,12 @@ type TLSDomain struct {
 	Why   string `toml:"why,omitempty"`
 }
 
-// Queue says how long and how often delivery is tried.
+// Queue says how long and how often delivery is tried, and when the disk counts as full.
 type Queue struct {
 	Lifetime    Duration         `toml:"lifetime"`
 	Retry       []Duration       `toml:"retry"` // waits between attempts, at least one; the last repeats
 	DelayNotice OptionalDuration `toml:"delay_notice"`
+	FreeSpace   Size             `toml:"free_space"` // below it new mail is refused with 452
 }
 
 // Log says how the log is written.

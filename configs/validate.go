@@ -17,6 +17,8 @@ const (
 	minWait        = Duration(time.Second)
 	maxLifetime    = Duration(30 * 24 * time.Hour)
 	maxRetries     = 100
+	minFreeSpace   = Size(1e6)
+	maxFreeSpace   = Size(1e12)
 )
 
 // check judges a decoded Config, and brings names and paths in it to the form that its documentation promises. A value
@@ -159,6 +161,7 @@ func (k check) queue() {
 			"the delay notice (after %s) would not come before the lifetime (%s) ends; set delay_notice to less, or \"off\"",
 			Duration(q.DelayNotice), q.Lifetime)
 	}
+	within(k, "queue.free_space", q.FreeSpace, minFreeSpace, maxFreeSpace)
 }
 
 // either gives the first of the paths that stands in the file, to blame for a bad combination; the others are defaults.

@@ -45,7 +45,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err = secureDataDir(cfg); err != nil {
 		return nil, err
 	}
-	if r.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log}); err != nil {
+	if r.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log, FreeSpace: int64(cfg.Queue.FreeSpace)}); err != nil {
 		return nil, err
 	}
 	certificate, err := listenerTLS(cfg, log)

@@ -81,6 +81,7 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"delivery.connections", start.Delivery.Connections, now.Delivery.Connections},
 		{"delivery.connections_per_destination", start.Delivery.ConnectionsPerDestination, now.Delivery.ConnectionsPerDestination},
 		{"queue.lifetime of new mail", start.Queue.Lifetime, now.Queue.Lifetime},
+		{"queue.free_space", start.Queue.FreeSpace, now.Queue.FreeSpace},
 		{"log", start.Log, now.Log},
 	} {
 		if !reflect.DeepEqual(part.a, part.b) {
