@@ -3,8 +3,10 @@ package spool
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"tlsrelay/queue"
 )
@@ -57,4 +59,96 @@ func putRemove(s *Store, n int, text []byte) error {
 		return err
 	}
 	return remove(s, n)
+}
+
+// BenchmarkBacklog fills a spool with messages that were tried once, and measures what each costs in memory and at a start.
+// `go test -bench Backlog -benchtime 1000000x` is the backlog of a bad day.
+func BenchmarkBacklog(b *testing.B) {
+	dir := b.TempDir()
+	s, err := Open(dir, Options{Log: quiet()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for n := 1; n <= b.N; n += 1000 {
+		if err := putDeferred(s, n, min(n+1000, b.N+1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	before := heap()
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	s = nil
+	b.ReportMetric(float64(before-heap())/float64(b.N), "heap-B/message")
+	started := time.Now()
+	if s, err = Open(dir, Options{Log: quiet()}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(time.Since(started).Milliseconds()), "start-ms")
+	started = time.Now()
+	for after, jobs := queue.ID(0), 0; ; {
+		page, last, err := s.Jobs(ctx, after, 1000)
+		if jobs += len(page); err != nil || last == 0 {
+			if jobs != b.N {
+				b.Fatalf("%d jobs, %v", jobs, err)
+			}
+			break
+		}
+		after = last
+	}
+	b.ReportMetric(float64(time.Since(started).Milliseconds()), "jobs-ms")
+	started = time.Now()
+	for after := queue.ID(0); ; {
+		items, err := s.Scan(ctx, after, 1000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(items) == 0 {
+			break
+		}
+		after = items[len(items)-1].ID
+	}
+	b.ReportMetric(float64(time.Since(started).Milliseconds()), "scan-ms")
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// putDeferred stores messages from number from to before to, each deferred once.
+func putDeferred(s *Store, from, to int) error {
+	text := bytes.Repeat([]byte("0123456789abcde\n"), 256)
+	puts, updates := &queue.Batch{}, &queue.Batch{}
+	for n := from; n < to; n++ {
+		it := testItem(n)
+		it.Recipients[0].Destination = fmt.Sprintf("d%d.example", n%1000)
+		body, err := s.NewBody(ctx)
+		if err != nil {
+			return err
+		}
+		body.Write(text)
+		puts.Put = append(puts.Put, queue.Put{Item: it, Body: body})
+	}
+	if err := s.Commit(ctx, puts); err != nil {
+		return err
+	}
+	for _, p := range puts.Put {
+		key := queue.JobKey{ID: p.Item.ID, Destination: p.Item.Recipients[0].Destination}
+		it, token, err := s.Claim(ctx, "bench", key)
+		if err != nil {
+			return err
+		}
+		r := it.Recipients[0]
+		r.Attempts, r.Last = 1, queue.Outcome{Cause: "connection-refused", Status: "4.4.1", Host: "mx.example", Detail: "connect: connection refused"}
+		updates.Update = append(updates.Update, queue.Update{Job: key, Token: token, Recipients: []queue.RecipientUpdate{{Recipient: r}}})
+	}
+	return s.Commit(ctx, updates)
 }

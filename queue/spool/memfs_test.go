@@ -32,6 +32,7 @@ type memFS struct {
 	failErr error
 	noTidy  error // what removals answer, nil: they work
 	free    int64 // what Free answers
+	noSpace bool  // Allocate fails
 	abuse   error // a file was written or synced again after a failure
 }
 
@@ -289,6 +290,9 @@ func (h *memHandle) ReadAt(p []byte, off int64) (int, error) {
 func (h *memHandle) Allocate(int64) error {
 	h.dir.mu.Lock()
 	defer h.dir.mu.Unlock()
+	if h.dir.noSpace {
+		return syscall.ENOSPC
+	}
 	return h.dir.step(h.dir.life)
 }
 

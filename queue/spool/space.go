@@ -143,6 +143,11 @@ func (s *Store) makeSpare() bool {
 	if err != nil && !s.spareFailed {
 		s.log.Error("spool: could not take space for the next segment", "error", err)
 	}
+	if s.closed && err == nil {
+		f.Close()
+		s.removeSpare()
+		return true
+	}
 	s.spare, s.spareSize, s.spareFailed = f, size, isFull(err)
 	return !s.spareFailed
 }

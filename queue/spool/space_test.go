@@ -1,7 +1,10 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,4 +134,173 @@ func TestSyncFailsAtStart(t *testing.T) {
 	if n := s.Stats().Segments; n > 1 {
 		t.Errorf("%d segments of an empty queue after a sound start", n)
 	}
+}
+
+// With less space than configured new mail is refused; results and notices are stored, and mail is taken again when
+// there is space.
+func TestFreeSpace(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	m.opts.FreeSpace = 1000
+	log := &bytes.Buffer{}
+	m.opts.Log = slog.New(slog.NewTextHandler(log, nil))
+	s := open(t, m)
+	must(t, put(s, testItem(1), "text"))
+	must(t, put(s, testItem(2), "text"))
+	m.free = 999
+	for range 3 {
+		if err := put(s, testItem(3), "text"); !errors.Is(err, queue.ErrFull) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	if err := s.Room(ctx); !errors.Is(err, queue.ErrFull) || !strings.Contains(err.Error(), "999") {
+		t.Errorf("room: %v", err)
+	}
+	must(t, finish(s, 1))
+	must(t, bounce(s, 2, 4))
+	m.free = 1000
+	must(t, s.Room(ctx))
+	must(t, put(s, testItem(3), "text"))
+	wantIDs(t, s, 3, 4)
+	if n := strings.Count(log.String(), "new mail is refused"); n != 1 {
+		t.Errorf("the log says %d times that mail is refused, want once:\n%s", n, log)
+	}
+	if !strings.Contains(log.String(), "there is space again") {
+		t.Errorf("the log does not say that there is space again:\n%s", log)
+	}
+}
+
+// bounce replaces message n by a notice.
+func bounce(s *Store, n, notice int) error {
+	key := queue.JobKey{ID: queue.ID(n), Destination: "a.example"}
+	it, token, err := s.Claim(ctx, "test", key)
+	if err != nil {
+		return err
+	}
+	body, err := s.NewBody(ctx)
+	if err != nil {
+		return err
+	}
+	defer body.Discard()
+	it.Recipients[0].State = queue.Failed
+	return s.Commit(ctx, &queue.Batch{
+		Put:    []queue.Put{{Item: testItem(notice), Body: body}},
+		Update: []queue.Update{{Job: key, Token: token, Recipients: []queue.RecipientUpdate{{Recipient: it.Recipients[0]}}}},
+	})
+}
+
+// On a disk without any space left the queue drains all the same: results go on in the spare, and each segment that dies
+// gives its space back.
+func TestFullDiskDrains(t *testing.T) {
+	m := newMachine(t, 4000)
+	s := open(t, m)
+	for i := 1; i <= 40; i++ {
+		must(t, put(s, testItem(i), strings.Repeat("x", 300)))
+	}
+	s.tidyOnce()
+	m.noSpace = true
+	must(t, put(s, testItem(41), "the spare was made before")) // nothing is short yet
+	next := 42
+	for ; put(s, testItem(next), strings.Repeat("x", 300)) == nil; next++ {
+		s.tidyOnce()
+		if next > 100 {
+			t.Fatal("mail is taken although there is no space for a spare")
+		}
+	}
+	if err := s.Room(ctx); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("room: %v", err)
+	}
+	for i := 1; i < next; i++ {
+		must(t, finish(s, i))
+		s.tidyOnce()
+	}
+	m.noSpace = false
+	must(t, s.Room(ctx))
+	must(t, put(s, testItem(next), "text"))
+	wantIDs(t, s, queue.ID(next))
+}
+
+// A disk that has space for a part of a segment gives smaller ones.
+func TestSmallDisk(t *testing.T) {
+	dir := t.TempDir()
+	limited := limitedFS{osFS{}, 700 << 10}
+	s, err := Open(dir, Options{FS: limited, Log: quiet(), idle: true})
+	must(t, err)
+	defer s.Close()
+	if s.capacity >= 700<<10 || s.capacity < minSegment {
+		t.Errorf("the segment has %d bytes", s.capacity)
+	}
+	must(t, put(s, testItem(1), strings.Repeat("x", 1000)))
+	wantIDs(t, s, 1)
+}
+
+// limitedFS has no space for a file of limit bytes or more.
+type limitedFS struct {
+	FS
+	limit int64
+}
+
+type limitedDir struct {
+	Dir
+	limit int64
+}
+
+type limitedFile struct {
+	File
+	limit int64
+}
+
+func (f limitedFS) OpenDir(name string) (Dir, error) {
+	d, err := f.FS.OpenDir(name)
+	return limitedDir{d, f.limit}, err
+}
+
+func (d limitedDir) Create(name string) (File, error) {
+	f, err := d.Dir.Create(name)
+	return limitedFile{f, d.limit}, err
+}
+
+func (f limitedFile) Allocate(size int64) error {
+	if size >= f.limit {
+		return syscall.ENOSPC
+	}
+	return f.File.Allocate(size)
+}
+
+// Space taken in advance is given back when a segment is left, and when a process died and did not.
+func TestSpaceIsGivenBack(t *testing.T) {
+	dir := t.TempDir()
+	opts := Options{Log: quiet(), SegmentSize: 8 << 20, idle: true}
+	s, err := Open(dir, opts)
+	must(t, err)
+	must(t, put(s, testItem(1), "text"))
+	if n := diskUse(t, dir); n < 8<<20 {
+		t.Skipf("this file system takes no space in advance: %d bytes", n)
+	}
+	must(t, s.rotate(0))
+	must(t, put(s, testItem(2), "text"))
+	if n := diskUse(t, dir); n > 9<<20 {
+		t.Errorf("%d bytes after a segment was left", n)
+	}
+	must(t, s.Close()) // leaves the active one as a killed process does
+	s, err = Open(dir, opts)
+	must(t, err)
+	defer s.Close()
+	wantIDs(t, s, 1, 2)
+	if n := diskUse(t, dir); n > 9<<20 {
+		t.Errorf("%d bytes after a start", n)
+	}
+}
+
+// diskUse is the space that the files in dir take.
+func diskUse(t *testing.T, dir string) int64 {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	var n int64
+	for _, e := range entries {
+		info, err := e.Info()
+		must(t, err)
+		n += info.Sys().(*syscall.Stat_t).Blocks * 512
+	}
+	return n
 }
