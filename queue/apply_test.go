@@ -1,7 +1,11 @@
 package queue
 
 import (
+	"encoding/binary"
+	"hash/fnv"
+	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -141,6 +145,27 @@ func TestPause(t *testing.T) {
 		}
 		if len(seen) < 100 {
 			t.Errorf("attempt %d: %d different pauses for 200 jobs", attempt, len(seen))
+		}
+	}
+}
+
+// The pauses of queued mail must not change with a version of this program: they are FNV-1a of destination, attempt and ID.
+func TestPauseIsFNV(t *testing.T) {
+	for _, tt := range []struct {
+		job     JobKey
+		attempt int
+	}{{JobKey{7, "dest.test"}, 3}, {JobKey{1<<63 + 12345, strings.Repeat("long.", 50) + "test"}, 300}, {JobKey{1, ""}, 1}} {
+		h := fnv.New64a()
+		io.WriteString(h, tt.job.Destination)
+		h.Write([]byte{byte(tt.attempt), byte(tt.attempt >> 8)})
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(tt.job.ID)))
+		base := schedule.Retry[min(tt.attempt, len(schedule.Retry))-1]
+		want := base - base/10 + time.Duration(h.Sum64()%uint64(base/5))
+		if got := schedule.Pause(tt.job, tt.attempt); got != want {
+			t.Errorf("%v, attempt %d: %v, want %v", tt.job, tt.attempt, got, want)
+		}
+		if n := testing.AllocsPerRun(100, func() { schedule.Pause(tt.job, tt.attempt) }); n != 0 {
+			t.Errorf("%v allocations", n)
 		}
 	}
 }
