@@ -170,6 +170,24 @@ func TestPauseIsFNV(t *testing.T) {
 	}
 }
 
+func TestItemJobs(t *testing.T) {
+	item := Item{ID: 7}
+	for _, r := range []struct {
+		destination string
+		state       State
+		due         time.Duration
+	}{
+		{"b.test", Queued, 3}, {"a.test", Active, 2}, {"b.test", Queued, 1}, {"b.test", Delivered, 0}, {"c.test", Failed, 0}, {"a.test", Active, 5},
+	} {
+		due := epoch.Add(r.due)
+		item.Recipients = append(item.Recipients, Recipient{Destination: r.destination, State: r.state, NextAttempt: due})
+	}
+	want := []DueJob{dueJob(7, "b.test", epoch.Add(1)), dueJob(7, "a.test", epoch.Add(2))}
+	if got := item.Jobs(); !slices.Equal(got, want) {
+		t.Errorf("jobs %v, want %v", got, want)
+	}
+}
+
 func TestID(t *testing.T) {
 	var source IDSource
 	var last ID

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// attempt runs one job to the end: claim, deliver, apply, commit. It gives when the job is due again.
+// attempt runs one job to the end: claim, deliver, apply, commit. It gives when the job is due again; see ready for what
+// becomes of a job that cannot be claimed.
 func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
 	end := finished{job: key}
 	disk := context.WithoutCancel(ctx) // what an attempt came to is written down, stop or not
@@ -83,10 +84,10 @@ const (
 	maxCommitPause   = time.Minute
 )
 
-// commit makes the transition and its notices durable in one batch, calls done, and gives hints for the notices. The mail has
+// commit makes the transition and its notices durable in one batch, calls done, and gives the notices' jobs. The mail has
 // been delivered or refused by now and must not be tried again because a disk failed, so it goes on trying until the relay
 // stops.
-func (s *Scheduler) commit(ctx context.Context, key JobKey, token Token, t Transition, done func()) []hint {
+func (s *Scheduler) commit(ctx context.Context, key JobKey, token Token, t Transition, done func()) []DueJob {
 	disk := context.WithoutCancel(ctx)
 	for pause := firstCommitPause; ; pause = min(2*pause, maxCommitPause) {
 		batch := &Batch{Update: []Update{{key, token, t.Recipients}}}
@@ -157,12 +158,12 @@ func noticeItem(n Notice, id ID, now time.Time, size int64, schedule Schedule) I
 	}
 }
 
-// noticesMade logs the notices and gives hints for them.
-func (s *Scheduler) noticesMade(puts []Put, notices []Notice) []hint {
-	var hints []hint
+// noticesMade logs the notices and gives their jobs.
+func (s *Scheduler) noticesMade(puts []Put, notices []Notice) []DueJob {
+	var jobs []DueJob
 	for i, p := range puts {
 		s.logNotice(p.Item, notices[i])
-		hints = slices.Concat(hints, jobHints(&p.Item))
+		jobs = slices.Concat(jobs, p.Item.Jobs())
 	}
-	return hints
+	return jobs
 }

@@ -79,3 +79,29 @@ type JobKey struct {
 	ID          ID
 	Destination string
 }
+
+// DueJob is a job that waits, and the time of its next attempt.
+type DueJob struct {
+	JobKey
+	Due time.Time // the earliest NextAttempt of its recipients that wait
+}
+
+// Jobs gives the jobs that are left to do, claimed or not, in order of their first recipients.
+func (it *Item) Jobs() []DueJob {
+	var jobs []DueJob
+	index := make(map[string]int, 1)
+	for i := range it.Recipients {
+		r := &it.Recipients[i]
+		if r.State.Done() {
+			continue
+		}
+		at, known := index[r.Destination]
+		if !known {
+			index[r.Destination] = len(jobs)
+			jobs = append(jobs, DueJob{JobKey{it.ID, r.Destination}, r.NextAttempt})
+		} else if r.NextAttempt.Before(jobs[at].Due) {
+			jobs[at].Due = r.NextAttempt
+		}
+	}
+	return jobs
+}

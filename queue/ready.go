@@ -1,17 +1,33 @@
 package queue
 
 import (
-	"container/heap"
+	"math"
 	"time"
 )
 
-// ready is the scheduler's state: jobs that wait for their time, and for each site those whose time has come. It is used by
-// one goroutine and reads no clock.
+// ready is the scheduler's state: hints for jobs that wait for their time, and for each site the jobs whose time has come. It
+// is used by one goroutine and reads no clock.
+//
+// That no job is forgotten rests on one rule: for a job that waits in the store and is due at D there is a hint for D or
+// before, or the job stands with its site, or somebody has its claim, or had it, and owes a hint.
+//   - Who sets D (Enqueue, an attempt, the making of a notice, Retry) hands in a hint for D after the commit. A start opens
+//     the door for hints before it reads the store, so that what it does not read comes that way.
+//   - A hint whose job is not due is put back for the D that the store says. It must not be dropped for being early: so are a
+//     clamped one and the one that a sweep left, and there may be no other.
+//   - A hint whose job is claimed is dropped. The holder owes one when the claim has ended: an attempt by finished.next,
+//     Retry for all jobs that it claimed, whether it changed them or not.
+//   - A claim that failed owes a hint for a minute later, the only one that may be behind D.
+//   - To clamp makes hints earlier; of several for one job a sweep leaves the earliest.
+//
+// So a hint ends only with its job or where another is sure to come, and an attempt leaves no more hints than it took. Only
+// Retry adds one to a job that may have one. Such a spare hint is put back for the same D as the other and merges with it
+// (takeDue, or at the claim), and is swept away before there are too many (take).
 type ready struct {
 	waiting waiting
-	due     map[JobKey]time.Time // of the jobs in waiting: only the hint with this time counts
+	spare   int   // hints that came by again since the last sweep
+	latest  int64 // no hint is later
 	sites   map[string]*site
-	turn    []*site // those that may start a job, each once, served in turn
+	turn    fifo[*site] // those that may start a job, each once, served in turn
 	active  int
 
 	limit, limitEach int
@@ -22,7 +38,7 @@ type ready struct {
 // something.
 type site struct {
 	name   string
-	jobs   []JobKey // ready, oldest first
+	jobs   fifo[jobRef] // ready, oldest first
 	active int
 	queued bool // it stands in ready.turn
 }
@@ -34,47 +50,70 @@ type siteJob struct {
 }
 
 func newReady(limit, limitEach int, siteOf func(string) string) *ready {
-	return &ready{
-		due: make(map[JobKey]time.Time), sites: make(map[string]*site),
-		limit: limit, limitEach: limitEach, siteOf: siteOf,
+	return &ready{sites: make(map[string]*site), latest: math.MaxInt64, limit: limit, limitEach: limitEach, siteOf: siteOf}
+}
+
+// bound sets the latest time of hints from now on: what is due later was set by a clock that was wrong.
+func (r *ready) bound(latest time.Time) { r.latest = stamp(latest) }
+
+// clamp brings the hints there are within the bound.
+func (r *ready) clamp() { r.waiting.clamp(r.latest) }
+
+// add takes in jobs.
+func (r *ready) add(jobs ...DueJob) {
+	for _, j := range jobs {
+		h := newHint(j)
+		h.due = min(h.due, r.latest)
+		r.waiting.push(h)
 	}
 }
 
-// add takes hints in. Of several for one job the earliest counts.
-func (r *ready) add(hints ...hint) {
-	for _, h := range hints {
-		if due, known := r.due[h.job]; known && !h.due.Before(due) {
-			continue
-		}
-		r.due[h.job] = h.due
-		heap.Push(&r.waiting, h)
+// minSpare is how many hints too many are not worth a sweep.
+const minSpare = 1000
+
+// take takes in jobs from outside, and sweeps when there may be too many hints.
+func (r *ready) take(n news) {
+	r.add(n.jobs...)
+	if n.again {
+		r.spare += len(n.jobs)
+	}
+	if r.spare > minSpare+len(r.waiting)/3 {
+		r.waiting.sweep()
+		r.spare = 0
 	}
 }
+
+// maxDue bounds how many jobs start looks at, so that after downtime the first of a million do not wait for the last.
+const maxDue = 10_000
 
 // start gives the jobs to start now, and counts them as active.
 func (r *ready) start(now time.Time) []siteJob {
-	for len(r.waiting) > 0 && !r.waiting[0].due.After(now) {
-		h := heap.Pop(&r.waiting).(hint)
-		if due, known := r.due[h.job]; !known || !due.Equal(h.due) {
-			continue // an earlier hint took its place
-		}
-		delete(r.due, h.job)
-		s := r.site(r.siteOf(h.job.Destination))
-		s.jobs = append(s.jobs, h.job)
-		r.enqueue(s)
-	}
+	r.takeDue(stamp(now))
 	var jobs []siteJob
-	for len(r.turn) > 0 && r.active < r.limit {
-		s := r.turn[0]
-		r.turn = r.turn[1:]
+	for r.turn.len() > 0 && r.active < r.limit {
+		s := r.turn.pop()
 		s.queued = false
-		jobs = append(jobs, siteJob{s.jobs[0], s.name})
-		s.jobs = s.jobs[1:]
+		jobs = append(jobs, siteJob{s.jobs.pop().key(), s.name})
 		s.active++
 		r.active++
 		r.enqueue(s)
 	}
 	return jobs
+}
+
+// takeDue moves jobs to their sites. Equal hints come one after the other and count once.
+func (r *ready) takeDue(now int64) {
+	var last hint
+	for n := 0; n < maxDue && len(r.waiting) > 0 && r.waiting[0].due <= now; n++ {
+		h := r.waiting.pop()
+		if h == last {
+			continue
+		}
+		last = h
+		s := r.site(r.siteOf(h.destination.Value()))
+		s.jobs.push(h.jobRef)
+		r.enqueue(s)
+	}
 }
 
 func (r *ready) site(name string) *site {
@@ -88,9 +127,9 @@ func (r *ready) site(name string) *site {
 
 // enqueue gives the site a turn if it can use one.
 func (r *ready) enqueue(s *site) {
-	if !s.queued && len(s.jobs) > 0 && s.active < r.limitEach {
+	if !s.queued && s.jobs.len() > 0 && s.active < r.limitEach {
 		s.queued = true
-		r.turn = append(r.turn, s)
+		r.turn.push(s)
 	}
 }
 
@@ -99,13 +138,13 @@ func (r *ready) end(f finished) {
 	s := r.sites[f.site]
 	s.active--
 	r.active--
-	if s.active == 0 && len(s.jobs) == 0 {
+	if s.active == 0 && s.jobs.len() == 0 {
 		delete(r.sites, s.name)
 	} else {
 		r.enqueue(s)
 	}
 	if !f.next.IsZero() {
-		r.add(hint{f.job, f.next})
+		r.add(DueJob{f.job, f.next})
 	}
 	r.add(f.notices...)
 }
@@ -115,28 +154,5 @@ func (r *ready) sleep(now time.Time) time.Duration {
 	if len(r.waiting) == 0 {
 		return maxSleep
 	}
-	return max(r.waiting[0].due.Sub(now), 0)
-}
-
-// clamp brings jobs forward that are due later than latest.
-func (r *ready) clamp(latest time.Time) {
-	for job, due := range r.due {
-		if due.After(latest) {
-			r.add(hint{job, latest})
-		}
-	}
-}
-
-// waiting is a heap of hints, the earliest first.
-type waiting []hint
-
-func (w waiting) Len() int           { return len(w) }
-func (w waiting) Less(i, j int) bool { return w[i].due.Before(w[j].due) }
-func (w waiting) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
-func (w *waiting) Push(x any)        { *w = append(*w, x.(hint)) }
-func (w *waiting) Pop() any {
-	old := *w
-	h := old[len(old)-1]
-	*w = old[:len(old)-1]
-	return h
+	return max(time.Unix(0, r.waiting[0].due).Sub(now), 0)
 }

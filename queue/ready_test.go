@@ -9,13 +9,17 @@ import (
 // own makes each destination a site.
 func own(destination string) string { return destination }
 
+func dueJob(id ID, destination string, due time.Time) DueJob {
+	return DueJob{JobKey{id, destination}, due}
+}
+
 func TestReadyServesDestinationsInTurn(t *testing.T) {
 	r := newReady(6, 2, own)
 	for i := range ID(100) {
-		r.add(hint{JobKey{i, "big.test"}, epoch})
+		r.add(dueJob(i, "big.test", epoch))
 	}
 	for i := range ID(3) {
-		r.add(hint{JobKey{1000 + i, fmt.Sprintf("small%d.test", i)}, epoch})
+		r.add(dueJob(1000+i, fmt.Sprintf("small%d.test", i), epoch))
 	}
 	count := map[string]int{}
 	for _, job := range r.start(epoch) {
@@ -36,7 +40,7 @@ func TestReadyServesDestinationsInTurn(t *testing.T) {
 func TestReadyLimitsAll(t *testing.T) {
 	r := newReady(3, 2, own)
 	for i := range ID(10) {
-		r.add(hint{JobKey{i, fmt.Sprintf("d%d.test", i)}, epoch})
+		r.add(dueJob(i, fmt.Sprintf("d%d.test", i), epoch))
 	}
 	if jobs := r.start(epoch); len(jobs) != 3 || r.active != 3 {
 		t.Errorf("started %v", jobs)
@@ -45,7 +49,7 @@ func TestReadyLimitsAll(t *testing.T) {
 
 func TestReadyWaitsForTheTime(t *testing.T) {
 	r := newReady(10, 10, own)
-	r.add(hint{JobKey{2, "b.test"}, epoch.Add(time.Hour)}, hint{JobKey{1, "a.test"}, epoch.Add(time.Minute)})
+	r.add(dueJob(2, "b.test", epoch.Add(time.Hour)), dueJob(1, "a.test", epoch.Add(time.Minute)))
 	if jobs := r.start(epoch); len(jobs) != 0 {
 		t.Fatalf("started %v too early", jobs)
 	}
@@ -55,7 +59,8 @@ func TestReadyWaitsForTheTime(t *testing.T) {
 	if jobs := r.start(epoch.Add(time.Minute)); len(jobs) != 1 || jobs[0].ID != 1 {
 		t.Errorf("started %v", jobs)
 	}
-	r.clamp(epoch.Add(2 * time.Minute))
+	r.bound(epoch.Add(2 * time.Minute))
+	r.clamp()
 	if jobs := r.start(epoch.Add(2 * time.Minute)); len(jobs) != 1 || jobs[0].ID != 2 {
 		t.Errorf("started %v after the clock was put right", jobs)
 	}
@@ -64,38 +69,122 @@ func TestReadyWaitsForTheTime(t *testing.T) {
 func TestReadyForgetsIdleDestinations(t *testing.T) {
 	r := newReady(10, 10, own)
 	for i := range ID(50) {
-		r.add(hint{JobKey{i, fmt.Sprintf("d%d.test", i)}, epoch})
+		r.add(dueJob(i, fmt.Sprintf("d%d.test", i), epoch))
 	}
-	for jobs := r.start(epoch); len(jobs) > 0; jobs = r.start(epoch) {
-		for _, job := range jobs {
-			r.end(finished{job: job.JobKey, site: job.site})
-		}
-	}
-	if len(r.sites) != 0 || len(r.turn) != 0 || len(r.due) != 0 {
-		t.Errorf("%d sites, %d turns, %d times left", len(r.sites), len(r.turn), len(r.due))
+	workOff(r, epoch)
+	if len(r.sites) != 0 || r.turn.len() != 0 {
+		t.Errorf("%d sites, %d turns left", len(r.sites), r.turn.len())
 	}
 }
 
-func TestReadyKeepsTheEarliestHint(t *testing.T) {
+// workOff starts and ends jobs until none is due, and counts the attempts.
+func workOff(r *ready, now time.Time) (n int) {
+	for r.sleep(now) == 0 || r.turn.len() > 0 {
+		for _, job := range r.start(now) {
+			r.end(finished{job: job.JobKey, site: job.site})
+			n++
+		}
+	}
+	return n
+}
+
+func TestReadyMergesEqualHints(t *testing.T) {
 	r := newReady(10, 10, own)
-	job := JobKey{1, "a.test"}
-	for i := range 300 {
-		r.add(hint{job, epoch.Add(time.Hour)}, hint{job, epoch.Add(time.Duration(300-i) * time.Second)})
+	for range 3 {
+		r.add(dueJob(1, "a.test", epoch), dueJob(2, "a.test", epoch), dueJob(1, "b.test", epoch))
 	}
-	if jobs := r.start(epoch.Add(time.Second)); len(jobs) != 1 {
-		t.Errorf("started %v", jobs)
+	if n := workOff(r, epoch); n != 3 {
+		t.Errorf("%d attempts for 3 jobs", n)
 	}
-	if jobs := r.start(epoch.Add(2 * time.Hour)); len(jobs) != 0 {
-		t.Errorf("outdated hints started %v", jobs)
+}
+
+// An operator who has the same jobs tried again and again must not fill the memory with hints for later.
+func TestReadySweepsSpareHints(t *testing.T) {
+	const jobs, rounds = 2000, 50
+	r := newReady(10, 10, own)
+	now := epoch
+	for i := range ID(jobs) {
+		r.add(dueJob(i, "a.test", now.Add(4*time.Hour)))
 	}
-	if len(r.waiting) != 0 || len(r.due) != 0 {
-		t.Errorf("%d hints, %d times left", len(r.waiting), len(r.due))
+	most := 0
+	for round := range rounds {
+		now = now.Add(time.Minute)
+		for i := range ID(jobs) {
+			r.take(news{[]DueJob{dueJob(i, "a.test", now)}, true})
+		}
+		for started := r.start(now); len(started) > 0; started = r.start(now) {
+			for _, job := range started { // deferred again
+				r.end(finished{job: job.JobKey, site: job.site, next: now.Add(4*time.Hour + time.Duration(round)*time.Second)})
+			}
+		}
+		most = max(most, len(r.waiting))
+	}
+	if most > 3*jobs+2*minSpare {
+		t.Errorf("up to %d hints for %d jobs", most, jobs)
+	}
+	seen := map[ID]bool{}
+	for _, h := range r.waiting {
+		seen[h.id] = true
+	}
+	if len(seen) != jobs {
+		t.Errorf("hints for %d of %d jobs are left", len(seen), jobs)
+	}
+}
+
+func TestReadyBoundsWrongTimes(t *testing.T) {
+	r := newReady(10, 10, own)
+	r.bound(epoch.Add(8 * time.Hour))
+	r.add(dueJob(1, "a.test", epoch.AddDate(1, 0, 0)))
+	if d := r.sleep(epoch); d != 8*time.Hour {
+		t.Errorf("sleeps %v", d)
+	}
+}
+
+// After downtime all jobs are due: the first must not wait until all are looked at, and none may be left.
+func TestReadyTakesManyInSteps(t *testing.T) {
+	const jobs = 2*maxDue + 10
+	r := newReady(1, 1, own)
+	for i := range ID(jobs) {
+		r.add(dueJob(i, "a.test", epoch))
+	}
+	first := r.start(epoch)
+	if len(first) != 1 || len(r.waiting) != jobs-maxDue {
+		t.Errorf("%d jobs started with %d still to look at", len(first), len(r.waiting))
+	}
+	r.end(finished{job: first[0].JobKey, site: first[0].site})
+	if n := workOff(r, epoch); n != jobs-1 {
+		t.Errorf("%d of %d jobs were tried", n, jobs-1)
+	}
+}
+
+func TestReadyGivesMemoryBack(t *testing.T) {
+	const jobs = 50_000
+	r := newReady(1, 1, own)
+	for i := range ID(jobs) {
+		r.add(dueJob(i, "a.test", epoch))
+	}
+	for len(r.waiting) > 0 {
+		for _, job := range r.start(epoch) {
+			r.end(finished{job: job.JobKey, site: job.site})
+		}
+	}
+	s := r.sites["a.test"]
+	if room := cap(r.waiting); room > 4*waitingSpare {
+		t.Errorf("the empty heap has room for %d", room)
+	}
+	for left := s.jobs.len(); left > 0; left = s.jobs.len() {
+		if room := cap(s.jobs.items); room > 4*(left+fifoSpare) {
+			t.Fatalf("%d jobs are left in room for %d", left, room)
+		}
+		for _, job := range r.start(epoch) {
+			r.end(finished{job: job.JobKey, site: job.site})
+		}
 	}
 }
 
 func TestReadySharesALimitBySite(t *testing.T) {
 	r := newReady(10, 1, func(string) string { return "smarthost" })
-	r.add(hint{JobKey{1, "a.test"}, epoch}, hint{JobKey{2, "b.test"}, epoch})
+	r.add(dueJob(1, "a.test", epoch), dueJob(2, "b.test", epoch))
 	jobs := r.start(epoch)
 	if len(jobs) != 1 {
 		t.Fatalf("started %v", jobs)

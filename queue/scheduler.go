@@ -35,12 +35,12 @@ type SchedulerOptions struct {
 // own and come back over a channel.
 //
 // What it keeps in memory are hints: "this job may be due at that time". The store's word at the moment of the claim
-// decides, so a hint that is double or outdated does no harm.
+// decides, so a hint that is double or outdated does no harm. The rule by which no job is without one stands at ready.
 type Scheduler struct {
 	opts SchedulerOptions
 	ids  IDSource
 
-	hints    chan []hint   // jobs to look at, from outside
+	news     chan news     // jobs to look at, from outside
 	finished chan finished // attempts that ended
 	running  chan struct{} // closed when Run has begun
 	loaded   chan struct{} // closed when all of the store's jobs are known
@@ -49,10 +49,10 @@ type Scheduler struct {
 	attempts sync.WaitGroup
 }
 
-// hint says that a job may be due.
-type hint struct {
-	job JobKey
-	due time.Time
+// news are jobs that got a time from outside.
+type news struct {
+	jobs  []DueJob
+	again bool // they may have had one
 }
 
 // finished is the end of an attempt: when the job is due again (zero: never), and the jobs of the notices it made.
@@ -60,7 +60,7 @@ type finished struct {
 	job     JobKey
 	site    string
 	next    time.Time
-	notices []hint
+	notices []DueJob
 }
 
 // maxSleep bounds how long the scheduler waits without looking at the clock, which may have been set meanwhile.
@@ -75,7 +75,7 @@ func NewScheduler(o SchedulerOptions) *Scheduler {
 	}
 	return &Scheduler{
 		opts:     o,
-		hints:    make(chan []hint, 64),
+		news:     make(chan news, 64),
 		finished: make(chan finished, 64),
 		running:  make(chan struct{}),
 		loaded:   make(chan struct{}),
@@ -100,28 +100,23 @@ func (s *Scheduler) Enqueue(ctx context.Context, item Item, body Body) error {
 	if err := s.opts.Store.Commit(ctx, &Batch{Put: []Put{{item, body}}}); err != nil {
 		return err
 	}
-	s.announce(jobHints(&item))
+	s.announce(news{jobs: item.Jobs()})
 	return nil
 }
 
-// Retry makes all waiting recipients of a message due now. It gives the number of jobs that will be tried; those under way
-// are left alone.
-func (s *Scheduler) Retry(ctx context.Context, id ID) (int, error) {
-	ctx = context.WithoutCancel(ctx) // what is claimed must be given back
-	jobs, err := RetryNow(ctx, s.opts.Store, s.opts.Owner, id, s.opts.Now())
-	// Hints for all jobs, changed or not: one that Run dropped while RetryNow held the claim must not be forgotten.
-	if item, gone := s.opts.Store.Get(ctx, id); gone == nil {
-		s.announce(jobHints(&item))
-	}
-	return len(jobs), err
+// Retry is [RetryNow] on the scheduler's store, and has the jobs tried.
+func (s *Scheduler) Retry(ctx context.Context, ids []ID) (Retried, error) {
+	retried, claimed, err := retryNow(ctx, s.opts.Store, s.opts.Owner, ids, s.opts.Now())
+	s.announce(news{claimed, true})
+	return retried, err
 }
 
 // Loaded is closed when Run knows all jobs of the store.
 func (s *Scheduler) Loaded() <-chan struct{} { return s.loaded }
 
-// announce hands hints to Run. Before Run's start and after its end they are not needed: a start reads the store.
-func (s *Scheduler) announce(hints []hint) {
-	if len(hints) == 0 {
+// announce hands news to Run. Before Run's start and after its end they are not needed: a start reads the store.
+func (s *Scheduler) announce(n news) {
+	if len(n.jobs) == 0 {
 		return
 	}
 	select {
@@ -130,29 +125,9 @@ func (s *Scheduler) announce(hints []hint) {
 		return
 	}
 	select {
-	case s.hints <- hints:
+	case s.news <- n:
 	case <-s.stopped:
 	}
-}
-
-// jobHints gives one hint for each destination of an item with recipients that wait.
-func jobHints(item *Item) []hint {
-	var hints []hint
-	index := make(map[string]int, 1)
-	for i := range item.Recipients {
-		r := &item.Recipients[i]
-		if r.State.Done() {
-			continue
-		}
-		at, known := index[r.Destination]
-		if !known {
-			index[r.Destination] = len(hints)
-			hints = append(hints, hint{JobKey{item.ID, r.Destination}, r.NextAttempt})
-		} else if r.NextAttempt.Before(hints[at].due) {
-			hints[at].due = r.NextAttempt
-		}
-	}
-	return hints
 }
 
 // Run delivers until ctx ends. Then it starts no new attempts, lets those under way finish within Grace, cancels the rest
@@ -174,9 +149,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	last := s.opts.Now()
 	for {
 		now := s.opts.Now()
+		r.bound(now.Add(s.opts.Schedule().longest()))
 		if now.Before(last.Add(-maxSleep)) {
 			s.opts.Log.Warn("clock stepped back", "by", last.Sub(now))
-			r.clamp(now.Add(s.opts.Schedule().longest()))
+			r.clamp()
 		}
 		last = now
 		for _, job := range r.start(now) {
@@ -190,8 +166,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return s.drain(r, cancel)
-		case hints := <-s.hints:
-			r.add(hints...)
+		case n := <-s.news:
+			r.take(n)
 		case f := <-s.finished:
 			r.end(f)
 		case <-timer.C:
@@ -201,26 +177,18 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 // load reads the jobs of the whole store.
 func (s *Scheduler) load(ctx context.Context, r *ready) error {
-	const page = 1000
-	var after ID
-	for {
-		items, err := s.opts.Store.Scan(ctx, after, page)
+	const page = 1000 // messages
+	for after := ID(0); ; {
+		jobs, last, err := s.opts.Store.Jobs(ctx, after, page)
 		if err != nil {
 			return err
 		}
-		latest := s.opts.Now().Add(s.opts.Schedule().longest())
-		for i := range items {
-			for _, h := range jobHints(&items[i]) {
-				if h.due.After(latest) { // set by a clock that was wrong
-					h.due = latest
-				}
-				r.add(h)
-			}
-			after = items[i].ID
-		}
-		if len(items) < page {
+		r.bound(s.opts.Now().Add(s.opts.Schedule().longest()))
+		r.add(jobs...)
+		if last == 0 {
 			return ctx.Err()
 		}
+		after = last
 	}
 }
 
@@ -232,7 +200,7 @@ func (s *Scheduler) drain(r *ready, cancel context.CancelFunc) error {
 		select {
 		case f := <-s.finished:
 			r.end(f)
-		case <-s.hints:
+		case <-s.news:
 		}
 	}
 	s.attempts.Wait()

@@ -78,9 +78,11 @@ func (n *notifier) Compose(notice queue.Notice, id queue.ID, now time.Time, orig
 // station is a scheduler on a spool with its surroundings.
 type station struct {
 	*queue.Scheduler
-	store    *spool.Store
+	store    queue.Store
 	remote   *remote
 	notifier *notifier
+	now      func() time.Time
+	lifetime time.Duration // of new messages
 	stop     func()
 }
 
@@ -91,36 +93,57 @@ var threeDays = queue.Schedule{
 	DelayNotice: 4 * time.Hour,
 }
 
-func start(t *testing.T, dir string, deliverer *remote) *station {
+func openSpool(t *testing.T, dir string) *spool.Store {
 	t.Helper()
 	store, err := spool.Open(dir, spool.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := &station{store: store, remote: deliverer, notifier: &notifier{}}
+	return store
+}
+
+// start runs a scheduler on the spool in dir, and waits until it knows its jobs.
+func start(t *testing.T, dir string, deliverer *remote) *station {
+	t.Helper()
+	st := prepare(openSpool(t, dir), deliverer, time.Now)
+	st.run(t)
+	<-st.Loaded()
+	return st
+}
+
+func prepare(store queue.Store, deliverer *remote, now func() time.Time) *station {
+	st := &station{store: store, remote: deliverer, notifier: &notifier{}, now: now, lifetime: threeDays.Lifetime}
 	st.Scheduler = queue.NewScheduler(queue.SchedulerOptions{
 		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: func() queue.Schedule { return threeDays },
 		Attempts: 10, AttemptsPerSite: 5, Grace: 10 * time.Second,
-		Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Owner: "test", Now: now, Log: slog.New(slog.DiscardHandler),
 	})
+	return st
+}
+
+func (st *station) run(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- st.Run(ctx) }()
-	<-st.Loaded()
 	st.stop = func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if err := store.Close(); err != nil {
+		if err := st.store.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	return st
 }
 
 // enqueue puts a message with the given recipients into the queue.
 func (st *station) enqueue(t *testing.T, sender string, recipients ...string) queue.ID {
+	t.Helper()
+	return st.enqueueFor(t, st.now(), sender, recipients...)
+}
+
+// enqueueFor is enqueue with the time of the first attempt.
+func (st *station) enqueueFor(t *testing.T, due time.Time, sender string, recipients ...string) queue.ID {
 	t.Helper()
 	ctx := context.Background()
 	body, err := st.NewBody(ctx)
@@ -130,10 +153,10 @@ func (st *station) enqueue(t *testing.T, sender string, recipients ...string) qu
 	if _, err := io.WriteString(body, "Subject: hello\r\n\r\nhello\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	item := queue.Item{ID: st.NextID(), Sender: sender, Size: body.Size(), Arrived: now, Expires: now.Add(threeDays.Lifetime)}
+	now := st.now()
+	item := queue.Item{ID: st.NextID(), Sender: sender, Size: body.Size(), Arrived: now, Expires: now.Add(st.lifetime)}
 	for _, r := range recipients {
-		item.Recipients = append(item.Recipients, queue.Recipient{Address: r, Destination: queue.DestinationOf(r), NextAttempt: now})
+		item.Recipients = append(item.Recipients, queue.Recipient{Address: r, Destination: queue.DestinationOf(r), NextAttempt: due})
 	}
 	if err := st.Enqueue(ctx, item, body); err != nil {
 		t.Fatal(err)
@@ -318,26 +341,6 @@ func TestNoticeOfNoticeIsNeverMade(t *testing.T) {
 	})
 }
 
-func TestRetryMakesDueNow(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		st := start(t, dir, constantly(oldTLS))
-		id := st.enqueue(t, "a@app.test", "b@old.test", "c@older.test")
-		time.Sleep(2 * time.Minute)
-		if n, err := st.Retry(context.Background(), id); n != 2 || err != nil {
-			t.Errorf("Retry: %d, %v", n, err)
-		}
-		time.Sleep(time.Second)
-		if n := len(st.remote.attempts("old.test")); n != 2 {
-			t.Errorf("%d attempts after retry", n)
-		}
-		if _, err := st.Retry(context.Background(), id+1); err == nil {
-			t.Error("Retry of an unknown message is no error")
-		}
-		st.stop()
-	})
-}
-
 func TestStopKeepsInterruptedAttempts(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -350,7 +353,7 @@ func TestStopKeepsInterruptedAttempts(t *testing.T) {
 			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays }, Attempts: 10, AttemptsPerSite: 5,
 			Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
-		st := &station{Scheduler: s, store: store}
+		st := &station{Scheduler: s, store: store, now: time.Now, lifetime: threeDays.Lifetime}
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
@@ -386,53 +389,21 @@ func (hanging) Deliver(ctx context.Context, job queue.Job) []queue.Outcome {
 	return []queue.Outcome{{Result: queue.ResultDeferred, Cause: "local-trouble"}}
 }
 
-func TestRetryOutlivesItsCaller(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		st := start(t, dir, constantly(oldTLS))
-		id := st.enqueue(t, "a@app.test", "b@old.test")
-		time.Sleep(time.Minute)
-		gone, cancel := context.WithCancel(context.Background())
-		cancel()
-		if n, err := st.Retry(gone, id); n != 1 || err != nil {
-			t.Errorf("Retry: %d, %v", n, err)
-		}
-		time.Sleep(time.Minute)
-		if n := len(st.remote.attempts("old.test")); n != 2 {
-			t.Errorf("%d attempts", n)
-		}
-		st.stop()
-	})
-}
-
 func TestClockStepsBack(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		r := constantly(oldTLS)
-		store, err := spool.Open(dir, spool.Options{Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
 		var offset atomic.Int64
 		now := func() time.Time { return time.Now().Round(0).Add(time.Duration(offset.Load())) }
-		s := queue.NewScheduler(queue.SchedulerOptions{
-			Store: store, Deliverer: r, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays },
-			Attempts: 10, AttemptsPerSite: 5, Owner: "test", Now: now, Log: slog.New(slog.DiscardHandler),
-		})
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Run(ctx) }()
-		st := &station{Scheduler: s, store: store, remote: r}
+		st := prepare(openSpool(t, dir), constantly(oldTLS), now)
+		st.run(t)
 		st.enqueue(t, "a@app.test", "b@old.test")
 		time.Sleep(time.Hour)
-		before := len(r.attempts("old.test"))
+		before := len(st.remote.attempts("old.test"))
 		offset.Store(int64(-365 * 24 * time.Hour))
 		time.Sleep(9 * time.Hour) // more than twice the longest pause
-		if after := len(r.attempts("old.test")); after <= before {
+		if after := len(st.remote.attempts("old.test")); after <= before {
 			t.Errorf("%d attempts before the step, %d after", before, after)
 		}
-		cancel()
-		<-ended
-		store.Close()
+		st.stop()
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 )
 
 // Store keeps messages and their state on stable storage. Its methods may be called from many goroutines at once.
@@ -20,7 +19,7 @@ type Store interface {
 	// Open reads a message's content.
 	Open(ctx context.Context, id ID) (io.ReadCloser, error)
 
-	// Get gives the item as it is now. ErrGone if it is not there.
+	// Get gives the item as it is now, as Scan shows it. ErrGone if it is not there.
 	Get(ctx context.Context, id ID) (Item, error)
 
 	// Claim gives a job to owner, with the item as it is now. Update asks for the token back, so that an owner that lost its
@@ -32,12 +31,13 @@ type Store interface {
 	Release(ctx context.Context, job JobKey, t Token) error
 
 	// Scan gives up to limit items in order of ID, starting behind after (0: from the first). Recipients of claimed jobs are
-	// shown as Active. It does not stop writers.
+	// shown as Active. It does not stop writers. Fewer than limit: there are no more.
 	Scan(ctx context.Context, after ID, limit int) ([]Item, error)
 
-	// Jobs gives the jobs of up to limit messages with IDs above after, in order of ID, each with the time when it is due.
-	// last is the ID to go on from, 0 when there are no more. It reads no message: a store answers from its index, and the
-	// destinations are strings that all jobs share.
+	// Jobs gives the jobs of up to limit messages in order of ID, starting behind after (0: from the first), claimed ones
+	// too, each with the time it is due. last is the ID to go on from, 0 when there are no more messages. It reads no message
+	// and no outcome: a store answers from its index. The destinations are strings that the store shares between all jobs
+	// (interned): to keep one keeps nothing else.
 	Jobs(ctx context.Context, after ID, limit int) (jobs []DueJob, last ID, err error)
 
 	// Room is ErrFull while new messages would be refused, nil otherwise.
@@ -45,12 +45,6 @@ type Store interface {
 
 	// Close waits for commits under way and gives up all claims.
 	Close() error
-}
-
-// DueJob is a job that waits.
-type DueJob struct {
-	JobKey
-	Due time.Time // the earliest NextAttempt of its recipients
 }
 
 // Body is the content of a message on its way into the store.

@@ -54,9 +54,8 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 	}
 	return &admin.Direct{
 		Store: store,
-		RetryOne: func(ctx context.Context, id queue.ID) (int, error) {
-			jobs, err := queue.RetryNow(ctx, store, cfg.Hostname, id, time.Now())
-			return len(jobs), err
+		RetryNow: func(ctx context.Context, ids []queue.ID) (queue.Retried, error) {
+			return queue.RetryNow(ctx, store, cfg.Hostname, ids, time.Now())
 		},
 		Log:     log,
 		OnClose: store.Close,

@@ -99,7 +99,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	start(&outbound, "scheduler", func() error { return r.scheduler.Run(deliveries) })
 	start(&inbound, "control socket", func() error {
-		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryOne: r.scheduler.Retry, Log: r.log})
+		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Log: r.log})
 	})
 	select {
 	case <-r.scheduler.Loaded():

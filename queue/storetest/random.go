@@ -277,7 +277,7 @@ func (w *walk) jobsDifference() string {
 	w.must(err)
 	var want []queue.DueJob
 	for _, id := range w.ids() {
-		want = append(want, jobsOf(&w.model[id].item)...)
+		want = append(want, w.model[id].item.Jobs()...)
 	}
 	if reflect.DeepEqual(want, got) {
 		return ""
@@ -296,21 +296,4 @@ func allJobs(s queue.Store, page int) ([]queue.DueJob, error) {
 		all = append(all, jobs...)
 		after = last
 	}
-}
-
-// jobsOf is what Jobs should say of an item.
-func jobsOf(it *queue.Item) []queue.DueJob {
-	var jobs []queue.DueJob
-	for _, r := range it.Recipients {
-		if r.State.Done() {
-			continue
-		}
-		i := slices.IndexFunc(jobs, func(j queue.DueJob) bool { return j.Destination == r.Destination })
-		if i < 0 {
-			jobs = append(jobs, queue.DueJob{JobKey: queue.JobKey{ID: it.ID, Destination: r.Destination}, Due: r.NextAttempt})
-		} else if r.NextAttempt.Before(jobs[i].Due) {
-			jobs[i].Due = r.NextAttempt
-		}
-	}
-	return jobs
 }

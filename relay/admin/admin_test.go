@@ -45,9 +45,9 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { r.store.Close() })
 	direct := &Direct{
 		Store: r.store,
-		RetryOne: func(_ context.Context, id queue.ID) (int, error) {
-			r.retried = append(r.retried, id)
-			return int(id % 4), nil // message 4 is under way
+		RetryNow: func(_ context.Context, ids []queue.ID) (queue.Retried, error) {
+			r.retried = append(r.retried, ids...)
+			return queue.Retried{Due: int(ids[0]%4+3) / 4}, nil // message 4 is under way
 		},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}

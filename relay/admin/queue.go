@@ -26,9 +26,9 @@ type Queue interface {
 // Direct answers from a store in this process.
 type Direct struct {
 	Store    queue.Store
-	RetryOne func(ctx context.Context, id queue.ID) (jobs int, err error) // makes one message due now
-	Log      *slog.Logger                                                 // deletions are logged: they are the one way in which mail ends unseen
-	OnClose  func() error                                                 // nil: the store belongs to somebody else
+	RetryNow func(ctx context.Context, ids []queue.ID) (queue.Retried, error) // makes messages due now
+	Log      *slog.Logger                                                     // deletions are logged: they are the one way in which mail ends unseen
+	OnClose  func() error                                                     // nil: the store belongs to somebody else
 }
 
 // page is how many messages are read from the store at a time.
@@ -95,8 +95,11 @@ func (d *Direct) Content(ctx context.Context, id queue.ID, w io.Writer) error {
 // Retry implements [Queue].
 func (d *Direct) Retry(ctx context.Context, s Selection) (int, error) {
 	return d.change(ctx, s, func(item *queue.Item) (bool, error) {
-		jobs, err := d.RetryOne(ctx, item.ID)
-		return jobs > 0, err
+		retried, err := d.RetryNow(ctx, []queue.ID{item.ID})
+		if len(retried.Gone) > 0 {
+			err = queue.ErrGone
+		}
+		return retried.Due > 0, err
 	})
 }
 
