@@ -27,30 +27,38 @@ var arrived = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // rig is a store with a few messages, asked directly and over the socket.
 type rig struct {
-	store   *spool.Store
-	log     bytes.Buffer
-	retried []queue.ID
-	ways    map[string]Queue
+	store    *watched
+	log      bytes.Buffer
+	retried  []queue.ID
+	vanished queue.ID // this message ends while it is to be retried
+	ways     map[string]Queue
+}
+
+// watched is a store that tells of deletions before they are done, and does not do them if that is an error.
+type watched struct {
+	*spool.Store
+	deleting func(ctx context.Context, ids []queue.ID) error
+}
+
+func (w *watched) Commit(ctx context.Context, b *queue.Batch) error {
+	if len(b.Delete) > 0 && w.deleting != nil {
+		if err := w.deleting(ctx, b.Delete); err != nil {
+			return err
+		}
+	}
+	return w.Store.Commit(ctx, b)
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{}
-	var err error
-	r.store, err = spool.Open(filepath.Join(dir, "spool"), spool.Options{Log: slog.New(slog.DiscardHandler)})
+	store, err := spool.Open(filepath.Join(dir, "spool"), spool.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.store.Close() })
-	direct := &Direct{
-		Store: r.store,
-		RetryNow: func(_ context.Context, ids []queue.ID) (queue.Retried, error) {
-			r.retried = append(r.retried, ids...)
-			return queue.Retried{Due: int(ids[0]%4+3) / 4}, nil // message 4 is under way
-		},
-		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
-	}
+	t.Cleanup(func() { store.Close() })
+	r := &rig{store: &watched{Store: store}}
+	direct := &Direct{Store: r.store, RetryNow: r.retryNow, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
 	l, err := Listen(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +83,20 @@ func newRig(t *testing.T) *rig {
 	})
 	r.ways = map[string]Queue{"direct": direct, "socket": client}
 	return r
+}
+
+// retryNow takes each fourth message for under way.
+func (r *rig) retryNow(_ context.Context, ids []queue.ID) (queue.Retried, error) {
+	var result queue.Retried
+	for _, id := range ids {
+		r.retried = append(r.retried, id)
+		if id == r.vanished {
+			result.Gone = append(result.Gone, id)
+		} else if id%4 != 0 {
+			result.Due++
+		}
+	}
+	return result, nil
 }
 
 // put stores a message for each of the recipients' domains.

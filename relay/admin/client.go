@@ -15,7 +15,8 @@ import (
 	"tlsrelay/queue"
 )
 
-// Client asks a running relay over its control socket.
+// Client asks a running relay over its control socket. It sets no time limit: a command about a million messages takes its
+// time, and ends with the caller's context.
 type Client struct{ http *http.Client }
 
 // Dial finds the relay that runs on dataDir. An error that is fs.ErrNotExist or syscall.ECONNREFUSED means there is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 
 	"tlsrelay/queue"
 )
@@ -31,51 +32,67 @@ type Direct struct {
 	OnClose  func() error                                                     // nil: the store belongs to somebody else
 }
 
-// page is how many messages are read from the store at a time.
+// page is how many messages are read from the store, and changed in it, at a time.
 const page = 500
 
 // List implements [Queue].
 func (d *Direct) List(ctx context.Context, s Selection, fn func(Message) error) error {
-	return d.each(ctx, s, func(item *queue.Item) error { return fn(newMessage(item)) })
+	return d.pages(ctx, s, func(items []queue.Item) error {
+		for i := range items {
+			if err := fn(newMessage(&items[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// each calls fn for each selected item.
-func (d *Direct) each(ctx context.Context, s Selection, fn func(*queue.Item) error) error {
+// pages calls fn with the selected items, a page at a time, until it fails. The place in the queue is kept by ID, so fn may delete
+// what it gets. Mail that comes in meanwhile is not waited for: a page that is not full is the last.
+func (d *Direct) pages(ctx context.Context, s Selection, fn func([]queue.Item) error) error {
 	if len(s.IDs) > 0 {
-		return d.eachID(ctx, s.IDs, fn)
+		return d.pagesOf(ctx, s.IDs, fn)
 	}
 	for after := queue.ID(0); ; {
 		items, err := d.Store.Scan(ctx, after, page)
 		if err != nil || len(items) == 0 {
 			return err
 		}
-		for i := range items {
-			after = items[i].ID
-			if !s.matches(&items[i]) {
-				continue
-			}
-			if err := fn(&items[i]); err != nil {
-				return err
-			}
+		last := len(items) < page
+		after = items[len(items)-1].ID
+		items = slices.DeleteFunc(items, func(item queue.Item) bool { return !s.matches(&item) })
+		if len(items) > 0 {
+			err = fn(items)
+		}
+		if err != nil || last {
+			return err
 		}
 	}
 }
 
-// eachID goes through all IDs, and gives the errors of all that failed.
-func (d *Direct) eachID(ctx context.Context, ids []queue.ID, fn func(*queue.Item) error) error {
+// pagesOf goes through all IDs. The errors of those that cannot be read come in the end.
+func (d *Direct) pagesOf(ctx context.Context, ids []queue.ID, fn func([]queue.Item) error) error {
 	var errs []error
 	seen := make(map[queue.ID]bool, len(ids))
-	for _, id := range ids {
-		if seen[id] {
+	for some := range slices.Chunk(ids, page) {
+		var items []queue.Item
+		for _, id := range some {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			item, err := d.Store.Get(ctx, id)
+			if err != nil {
+				errs = append(errs, &IDError{id, err})
+				continue
+			}
+			items = append(items, item)
+		}
+		if len(items) == 0 {
 			continue
 		}
-		seen[id] = true
-		item, err := d.Store.Get(ctx, id)
-		if err == nil {
-			err = fn(&item)
-		}
-		if err != nil {
-			errs = append(errs, &IDError{id, err})
+		if err := fn(items); err != nil {
+			return errors.Join(append(errs, err)...)
 		}
 	}
 	return errors.Join(errs...)
@@ -92,42 +109,49 @@ func (d *Direct) Content(ctx context.Context, id queue.ID, w io.Writer) error {
 	return err
 }
 
-// Retry implements [Queue].
+// Retry implements [Queue]. A message that ended meanwhile is no failure, unless it was asked for by ID.
 func (d *Direct) Retry(ctx context.Context, s Selection) (int, error) {
-	return d.change(ctx, s, func(item *queue.Item) (bool, error) {
-		retried, err := d.RetryNow(ctx, []queue.ID{item.ID})
-		if len(retried.Gone) > 0 {
-			err = queue.ErrGone
+	n := 0
+	var gone []error
+	err := d.pages(ctx, s, func(items []queue.Item) error {
+		if err := ctx.Err(); err != nil {
+			return err // a page that has begun is done to its end
 		}
-		return retried.Due > 0, err
+		retried, err := d.RetryNow(ctx, idsOf(items))
+		n += retried.Due
+		if len(s.IDs) > 0 {
+			for _, id := range retried.Gone {
+				gone = append(gone, &IDError{id, queue.ErrGone})
+			}
+		}
+		return err
 	})
+	return n, errors.Join(append(gone, err)...)
 }
 
 // Delete implements [Queue].
 func (d *Direct) Delete(ctx context.Context, s Selection) (int, error) {
-	return d.change(ctx, s, func(item *queue.Item) (bool, error) {
-		if err := d.Store.Commit(ctx, &queue.Batch{Delete: []queue.ID{item.ID}}); err != nil {
-			return false, err
-		}
-		d.Log.Warn("deleted", "id", item.ID, "sender", item.Sender, "recipients", len(item.Recipients))
-		return true, nil
-	})
-}
-
-// change counts what fn did. A message that ended between the listing and fn is no failure, unless it was asked for by ID.
-func (d *Direct) change(ctx context.Context, s Selection, fn func(*queue.Item) (bool, error)) (int, error) {
 	n := 0
-	err := d.each(ctx, s, func(item *queue.Item) error {
-		done, err := fn(item)
-		if errors.Is(err, queue.ErrGone) && len(s.IDs) == 0 {
-			return nil
+	err := d.pages(ctx, s, func(items []queue.Item) error {
+		if err := d.Store.Commit(ctx, &queue.Batch{Delete: idsOf(items)}); err != nil {
+			return err
 		}
-		if done {
-			n++
+		for i := range items {
+			item := &items[i]
+			d.Log.Warn("deleted", "id", item.ID, "sender", item.Sender, "recipients", len(item.Recipients))
 		}
-		return err
+		n += len(items)
+		return nil
 	})
 	return n, err
+}
+
+func idsOf(items []queue.Item) []queue.ID {
+	ids := make([]queue.ID, len(items))
+	for i := range items {
+		ids[i] = items[i].ID
+	}
+	return ids
 }
 
 // Close implements [Queue].
