@@ -82,10 +82,15 @@ func (s *Store) Jobs(ctx context.Context, after queue.ID, limit int) (jobs []que
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	visited := 0
 	s.index.after(after, limit, func(e *entry) {
+		visited++
 		last = e.id
 		jobs = s.appendJobs(jobs, e)
 	})
+	if visited < limit {
+		last = 0
+	}
 	return jobs, last, nil
 }
 

@@ -290,10 +290,10 @@ func allJobs(s queue.Store, page int) ([]queue.DueJob, error) {
 	var all []queue.DueJob
 	for after := queue.ID(0); ; {
 		jobs, last, err := s.Jobs(ctx, after, page)
+		all = append(all, jobs...)
 		if err != nil || last == 0 {
 			return all, err
 		}
-		all = append(all, jobs...)
 		after = last
 	}
 }
