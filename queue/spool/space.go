@@ -15,11 +15,17 @@ const (
 	moveReserve = 1 << 20   // bytes that copying leaves for the results of deliveries
 )
 
-// Room implements [queue.Store].
+// Room implements [queue.Store]. While all is well it costs nothing: only when the writer has refused a batch does it look
+// at the disk.
 func (s *Store) Room(ctx context.Context) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.usable(ctx); err != nil || !s.short.Load() {
 		return err
 	}
+	return s.lookForRoom()
+}
+
+// lookForRoom is ErrFull if there is too little space for new mail.
+func (s *Store) lookForRoom() error {
 	if s.lacksSpare() && !s.makeSpare() {
 		return fmt.Errorf("%w: the disk is full", queue.ErrFull)
 	}
@@ -38,10 +44,7 @@ func (s *Store) refuseFresh(requests []*request) []*request {
 	if !fresh {
 		return requests
 	}
-	full := s.Room(context.Background())
-	if errors.Is(full, queue.ErrClosed) { // those that wait are still done
-		full = nil
-	}
+	full := s.lookForRoom()
 	s.tellShort(full)
 	if full == nil {
 		return requests
@@ -57,15 +60,15 @@ func (s *Store) refuseFresh(requests []*request) []*request {
 	return rest
 }
 
-// tellShort logs when new mail begins to be refused, and when that ends.
+// tellShort notes whether new mail is refused, and logs when that begins and ends.
 func (s *Store) tellShort(full error) {
-	switch short := full != nil; {
-	case short && !s.short:
+	was := s.short.Swap(full != nil)
+	switch {
+	case full != nil && !was:
 		s.log.Error("spool: new mail is refused until there is space; deliveries go on", "error", full)
-	case !short && s.short:
+	case full == nil && was:
 		s.log.Warn("spool: there is space again, new mail is accepted")
 	}
-	s.short = full != nil
 }
 
 // openSegment gives a new file with space for a segment, at least for size bytes: the spare, or one made now.

@@ -48,6 +48,7 @@ type Store struct {
 	work     chan struct{} // wakes tidy
 	quit     chan struct{} // ends tidy
 	tidied   chan struct{} // closed when tidy has ended
+	short    atomic.Bool   // new mail is refused
 	keepAll  atomic.Bool   // after a failure: remove nothing until the next start
 
 	spareMaking sync.Mutex
@@ -75,7 +76,6 @@ type Store struct {
 	nextSeq uint32
 	buf     []byte
 	records []byte // memory for small records
-	short   bool   // new mail is refused
 
 	strays map[uint64]bool // texts found at the start that no message has
 }
