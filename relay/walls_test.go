@@ -18,6 +18,10 @@ type wall struct {
 
 // walls keeps data going one way: see "The map" in README.md.
 var walls = []wall{
+	{"tlsrelay/cmd/relaybench/system", []string{"tlsrelay/cmd/relaybench/bare", "tlsrelay/cmd/relaybench/proc"}},
+	{"tlsrelay/cmd/relaybench/", nil},
+	{"tlsrelay/cmd/relaybench", []string{"tlsrelay/cmd/relaybench/bare", "tlsrelay/cmd/relaybench/load", "tlsrelay/cmd/relaybench/proc",
+		"tlsrelay/cmd/relaybench/report", "tlsrelay/cmd/relaybench/sink", "tlsrelay/cmd/relaybench/system"}},
 	{"tlsrelay/cmd/", []string{"tlsrelay/relay", "tlsrelay/configs", "tlsrelay/relay/dns/dnstest"}}, // dnstest: for the demo
 	{"tlsrelay/configs", nil},
 	{"tlsrelay/queue/", []string{"tlsrelay/queue"}},
@@ -28,18 +32,18 @@ var walls = []wall{
 }
 
 // soleImporters names the only packages that may import some of the libraries.
-var soleImporters = map[string]string{
-	"github.com/emersion/go-smtp":    "tlsrelay/relay/submission",
-	"github.com/emersion/go-sasl":    "tlsrelay/relay/submission",
-	"github.com/miekg/dns":           "tlsrelay/relay/dns",
-	"github.com/BurntSushi/toml":     "tlsrelay/configs",
-	"github.com/alecthomas/kong":     "tlsrelay/cmd",
-	"golang.org/x/crypto/argon2":     "tlsrelay/relay/submission/account",
-	"github.com/prometheus":          "tlsrelay/relay/admin",
-	"net/smtp":                       "tlsrelay/cmd",
-	"github.com/google/go-cmp":       "tlsrelay/queue/storetest",
-	"github.com/rogpeppe":            "nothing outside tests",
-	"github.com/emersion/go-message": "nothing outside tests",
+var soleImporters = map[string][]string{
+	"github.com/emersion/go-smtp":    {"tlsrelay/relay/submission", "tlsrelay/cmd/relaybench/bare"}, // the limit to compare with
+	"github.com/emersion/go-sasl":    {"tlsrelay/relay/submission"},
+	"github.com/miekg/dns":           {"tlsrelay/relay/dns"},
+	"github.com/BurntSushi/toml":     {"tlsrelay/configs"},
+	"github.com/alecthomas/kong":     {"tlsrelay/cmd"},
+	"golang.org/x/crypto/argon2":     {"tlsrelay/relay/submission/account"},
+	"github.com/prometheus":          {"tlsrelay/relay/admin"},
+	"net/smtp":                       {"tlsrelay/cmd"},
+	"github.com/google/go-cmp":       {"tlsrelay/queue/storetest"},
+	"github.com/rogpeppe":            {"nothing outside tests"},
+	"github.com/emersion/go-message": {"nothing outside tests"},
 }
 
 func TestWalls(t *testing.T) {
@@ -60,7 +64,8 @@ func TestWalls(t *testing.T) {
 				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
 			for library, sole := range soleImporters {
-				if strings.HasPrefix(imported, library) && !strings.HasPrefix(p.ImportPath, sole) {
+				own := func(importer string) bool { return strings.HasPrefix(p.ImportPath, importer) }
+				if strings.HasPrefix(imported, library) && !slices.ContainsFunc(sole, own) {
 					t.Errorf("%s imports %s, which is for %s alone", p.ImportPath, imported, sole)
 				}
 			}

@@ -1,0 +1,186 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"tlsrelay/cmd/relaybench/report"
+)
+
+// acceptSummary is one system with one number of clients, over all rounds.
+type acceptSummary struct {
+	System       string        `json:"system"`
+	Clients      int           `json:"clients"`
+	PerSecond    report.Spread `json:"messages_per_second"`
+	P50          report.Spread `json:"p50_ms"`
+	P99          report.Spread `json:"p99_ms"`
+	CPU          report.Spread `json:"cpu_us_per_message"`
+	GeneratorCPU report.Spread `json:"generator_cpu_us_per_message"`
+	Syncs        *float64      `json:"syncs_per_message,omitempty"`
+	Written      report.Spread `json:"written_bytes_per_message"`
+	Memory       report.Spread `json:"memory_bytes"`
+	PeakMemory   report.Spread `json:"peak_memory_bytes"`
+}
+
+// acceptRatio is tlsrelay divided by another system.
+type acceptRatio struct {
+	To        string        `json:"to"`
+	Clients   int           `json:"clients"`
+	PerSecond report.Spread `json:"messages_per_second"`
+	CPU       report.Spread `json:"cpu_per_message"`
+}
+
+// acceptReport is what --json prints.
+type acceptReport struct {
+	Machine    report.Machine  `json:"machine"`
+	FileSystem any             `json:"file_system"`
+	Messages   int             `json:"messages"`
+	Size       int             `json:"size"`
+	Rounds     int             `json:"rounds"`
+	Pipelining bool            `json:"pipelining"`
+	Recipients int             `json:"recipients"`
+	Summary    []acceptSummary `json:"summary"`
+	Ratios     []acceptRatio   `json:"ratios"`
+	NoSyncs    string          `json:"syncs_not_counted,omitempty"`
+	Runs       []sample        `json:"runs"`
+	Totals     books           `json:"totals"`
+	Problem    string          `json:"problem,omitempty"`
+}
+
+// values gives one measure of one system with one number of clients, round by round.
+func (a *acceptRun) values(name string, clients int, of func(*sample) float64) []float64 {
+	var v []float64
+	for i := range a.samples {
+		if s := &a.samples[i]; s.System == name && s.Clients == clients {
+			v = append(v, of(s))
+		}
+	}
+	return v
+}
+
+// Measures of a sample.
+func perSecond(s *sample) float64 { return s.PerSecond }
+func cpu(s *sample) float64       { return s.CPU }
+
+func (a *acceptRun) summary() []acceptSummary {
+	var all []acceptSummary
+	for _, clients := range a.Clients {
+		for _, name := range a.names(a.Bare) {
+			spread := func(of func(*sample) float64) report.Spread {
+				return report.SpreadOf(a.values(name, clients, of)...)
+			}
+			s := acceptSummary{
+				System: name, Clients: clients,
+				PerSecond: spread(perSecond), CPU: spread(cpu),
+				P50:          spread(func(s *sample) float64 { return s.P50 }),
+				P99:          spread(func(s *sample) float64 { return s.P99 }),
+				GeneratorCPU: spread(func(s *sample) float64 { return s.GeneratorCPU }),
+				Written:      spread(func(s *sample) float64 { return s.Written }),
+				Memory:       spread(func(s *sample) float64 { return float64(s.Memory) }),
+				PeakMemory:   spread(func(s *sample) float64 { return float64(s.PeakMemory) }),
+			}
+			for _, c := range a.syncs {
+				if c.System == name && c.Clients == clients {
+					s.Syncs = &c.PerMessage
+				}
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (a *acceptRun) ratios() []acceptRatio {
+	var all []acceptRatio
+	names := a.names(a.Bare)
+	for _, clients := range a.Clients {
+		for _, other := range names[1:] {
+			ratio := func(of func(*sample) float64) report.Spread {
+				return report.Ratio(a.values(names[0], clients, of), a.values(other, clients, of))
+			}
+			all = append(all, acceptRatio{other, clients, ratio(perSecond), ratio(cpu)})
+		}
+	}
+	return all
+}
+
+// totals adds up the books of all runs.
+func (a *acceptRun) totals() books {
+	sum := books{Refused: map[string]int{}}
+	for _, s := range a.samples {
+		sum.Sent += s.Books.Sent
+		sum.Acknowledged += s.Books.Acknowledged
+		sum.Unknown += s.Books.Unknown
+		sum.Queued += s.Books.Queued
+		sum.Missing = append(sum.Missing, s.Books.Missing...)
+		sum.Duplicates = append(sum.Duplicates, s.Books.Duplicates...)
+		for why, n := range s.Books.Refused {
+			sum.Refused[why] += n
+		}
+	}
+	return sum
+}
+
+func (a *acceptRun) print() error {
+	r := acceptReport{
+		Machine: report.ThisMachine(), FileSystem: a.bed.fs,
+		Messages: a.Messages, Size: a.Size, Rounds: a.Rounds, Pipelining: a.Pipelining, Recipients: a.Recipients,
+		Summary: a.summary(), Ratios: a.ratios(), NoSyncs: a.noSyncs, Runs: a.samples, Totals: a.totals(),
+	}
+	if err := a.problem(); err != nil {
+		r.Problem = err.Error()
+	}
+	if a.JSON {
+		return json.NewEncoder(a.std.out).Encode(r)
+	}
+	return r.write(a)
+}
+
+// write prints the tables.
+func (r *acceptReport) write(a *acceptRun) error {
+	out := a.std.out
+	fmt.Fprintf(out, "durable accept, delivery held, kept connections: %d messages of %d bytes a run, %d rounds in turn\n%s\n\n",
+		r.Messages, r.Size, r.Rounds, a.bed.place())
+	var t report.Table
+	t.Row("clients", "system", "messages/s", "p50 ms", "p99 ms", "CPU µs/msg", "syncs/msg", "bytes written/msg", "memory MB", "peak MB")
+	for _, s := range r.Summary {
+		syncs := "-"
+		if s.Syncs != nil {
+			syncs = report.Number(*s.Syncs)
+		}
+		t.Row(s.Clients, s.System, s.PerSecond, report.Number(s.P50.Median), report.Number(s.P99.Median), s.CPU, syncs,
+			report.Number(s.Written.Median), report.Number(s.Memory.Median/1e6), report.Number(s.PeakMemory.Median/1e6))
+	}
+	if err := t.Write(out); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	var ratios report.Table
+	ratios.Row("clients", "tlsrelay divided by", "messages/s", "CPU/msg")
+	for _, x := range r.Ratios {
+		ratios.Row(x.Clients, x.To, x.PerSecond, x.CPU)
+	}
+	if len(r.Ratios) > 0 {
+		if err := ratios.Write(out); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	return r.footnotes(a)
+}
+
+func (r *acceptReport) footnotes(a *acceptRun) error {
+	out := a.std.out
+	fmt.Fprintln(out, "Middle of the rounds, with the lowest and the highest. Ratios are taken round by round. CPU: user and system time of all")
+	fmt.Fprintf(out, "processes of the system. Bytes written: write_bytes of /proc/PID/io. Memory: %s after the run, peak: VmHWM.\n", r.Runs[0].MemoryKind)
+	if r.NoSyncs != "" {
+		fmt.Fprintf(out, "Syncs were not counted: %s.\n", r.NoSyncs)
+	} else {
+		fmt.Fprintln(out, "Syncs were counted in short runs of their own, under strace.")
+	}
+	fmt.Fprintf(out, "Sent %d, acknowledged %d, in the queue %d; missing %d, duplicates %d.\n",
+		r.Totals.Sent, r.Totals.Acknowledged, r.Totals.Queued, len(r.Totals.Missing), len(r.Totals.Duplicates))
+	return nil
+}

@@ -1,0 +1,131 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tlsrelay/cmd/relaybench/system"
+)
+
+// postfixMissing says why Postfix cannot be measured here, or nil.
+func postfixMissing() error {
+	if os.Geteuid() != 0 {
+		return errors.New("postfix needs root")
+	}
+	_, err := exec.LookPath("/usr/sbin/postconf")
+	return err
+}
+
+func TestAccept(t *testing.T) {
+	t.Run("bare", func(t *testing.T) { testAccept(t, []string{"tlsrelay", "bare"}) })
+	t.Run("postfix", func(t *testing.T) {
+		need(t, postfixMissing())
+		testAccept(t, []string{"tlsrelay", "postfix", "bare"}, "--peer", "postfix", "--pipelining", "--recipients", "0")
+	})
+	t.Run("alone", func(t *testing.T) {
+		need(t, system.CanTrace())
+		testAccept(t, []string{"tlsrelay"}, "--no-bare", "--syncs")
+	})
+}
+
+// testAccept runs a small bench and judges what can be known before: the books, and which numbers are possible at all.
+func testAccept(t *testing.T, systems []string, flags ...string) {
+	if !slices.Contains(flags, "--syncs") {
+		flags = append(flags, "--no-syncs")
+	}
+	const messages, rounds = 300, 2
+	code, out, errOut := command(t, append([]string{"accept", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
+		"--messages", "300", "--rounds", "2", "--clients", "1,5", "--json"}, flags...)...)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, errOut)
+	}
+	var r acceptReport
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sent := (2*messages + warmUp(1) + warmUp(5)) * rounds * len(systems)
+	if b := r.Totals; b.Sent != sent || b.Acknowledged != sent || b.Queued != sent {
+		t.Errorf("%d messages were to be sent; the books say %+v", sent, b)
+	}
+	if len(r.Runs) != 2*rounds*len(systems) || len(r.Summary) != 2*len(systems) || len(r.Ratios) != 2*(len(systems)-1) {
+		t.Fatalf("%d runs, %d summaries, %d ratios", len(r.Runs), len(r.Summary), len(r.Ratios))
+	}
+	for i, s := range r.Runs {
+		if want := systems[i%len(systems)]; s.System != want {
+			t.Errorf("run %d is of %s, want %s", i, s.System, want)
+		}
+		if s.PerSecond <= 0 || s.CPU <= 0 || s.P50 <= 0 || s.P99 < s.P50 || s.Memory < 1e6 || s.PeakMemory < s.Memory/2 {
+			t.Errorf("these numbers cannot be: %+v", s)
+		}
+	}
+	for _, s := range r.Summary {
+		counted := slices.Contains(flags, "--syncs")
+		if counted != (s.Syncs != nil) || counted && (*s.Syncs <= 0 || *s.Syncs > 1.1) {
+			t.Errorf("syncs a message of %s: %v", s.System, s.Syncs)
+		}
+	}
+}
+
+func TestAcceptTable(t *testing.T) {
+	code, out, errOut := command(t, "accept", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
+		"--messages", "100", "--rounds", "1", "--clients", "2", "--no-syncs")
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, errOut)
+	}
+	for _, want := range []string{"\n      2  tlsrelay ", "\n      2  bare ", "missing 0, duplicates 0", "Syncs were not counted: --no-syncs"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestInterrupt ends a run that would last long, and looks for what is left.
+func TestInterrupt(t *testing.T) {
+	dir := scratch(t)
+	cmd := exec.Command(strings.TrimSuffix(relayProgram(t), "tlsrelay")+"relaybench", "accept", "--tlsrelay", relayProgram(t),
+		"--dir", dir, "--any-medium", "--messages", "10000000", "--clients", "3")
+	var errOut strings.Builder
+	cmd.Stderr = &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	cmd.Process.Signal(syscall.SIGINT)
+	late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errOut.String(), "interrupted") {
+		t.Errorf("exit code %d\n%s", code, errOut.String())
+	}
+	for _, name := range []string{"serve --config " + dir, "bare " + dir} {
+		if left := running(t, name); len(left) > 0 {
+			t.Errorf("processes are left: %q", left)
+		}
+	}
+}
+
+// running gives the command lines of processes that hold a text.
+func running(t *testing.T, text string) (found []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no processes in /proc: %v", err)
+	}
+	for _, file := range files {
+		line, _ := os.ReadFile(file) // of one that has ended there is none
+		if s := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(s, text) {
+			found = append(found, s)
+		}
+	}
+	return found
+}

@@ -1,0 +1,120 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"tlsrelay/cmd/relaybench/proc"
+	"tlsrelay/cmd/relaybench/report"
+	"tlsrelay/cmd/relaybench/system"
+)
+
+// bedFlags is what the measuring commands share.
+type bedFlags struct {
+	Peer      string `enum:"none,postfix" default:"none" help:"Also measure this server: postfix (needs root and the package)."`
+	Tlsrelay  string `placeholder:"PATH" help:"The tlsrelay to measure. Default: built from this source tree."`
+	Dir       string `placeholder:"DIR" help:"Where queues are made, and removed again. Default: the folder for temporary files."`
+	AnyMedium bool   `help:"Measure even where a sync costs nothing, as on tmpfs."`
+	JSON      bool   `name:"json" help:"Print one JSON object."`
+}
+
+// bed is where systems are set up: a folder of its own, and the programs.
+type bed struct {
+	dir        string
+	fs         proc.FileSystem
+	relay      string // program
+	self       string // program
+	systems    int    // made so far
+	connection int    // that servers must bear
+	size       int    // of messages
+}
+
+// prepare makes the folder and the program. close removes what it made.
+func (f *bedFlags) prepare(ctx context.Context, connections, size int) (_ *bed, err error) {
+	b := &bed{connection: connections, size: size}
+	if b.dir, err = os.MkdirTemp(f.Dir, "relaybench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if err = os.Chmod(b.dir, 0o755); err != nil { // Postfix's own user must get through
+		return nil, err
+	}
+	if b.fs, err = proc.FileSystemOf(b.dir); err != nil {
+		return nil, err
+	}
+	if b.fs.InMemory() && !f.AnyMedium {
+		return nil, usageError{fmt.Errorf("%s is on %s, where a sync costs nothing: give --dir on a disk, or --any-medium", b.dir, b.fs.Type)}
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	b.relay = f.Tlsrelay
+	if b.relay == "" {
+		b.relay = filepath.Join(b.dir, "tlsrelay")
+		return b, build(ctx, b.relay)
+	}
+	b.relay, err = exec.LookPath(b.relay)
+	if err == nil {
+		b.relay, err = filepath.Abs(b.relay)
+	}
+	return b, err
+}
+
+// build makes the program from the source tree around the working folder.
+func build(ctx context.Context, program string) error {
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "tlsrelay/cmd/tlsrelay").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build: %w; run relaybench in the source tree, or give --tlsrelay PATH\n%s", err, out)
+	}
+	return nil
+}
+
+func (b *bed) close() error { return os.RemoveAll(b.dir) }
+
+// names gives the systems to measure, in turn.
+func (f *bedFlags) names(bare bool) []string {
+	names := []string{"tlsrelay"}
+	if f.Peer != "none" {
+		names = append(names, f.Peer)
+	}
+	if bare {
+		names = append(names, "bare")
+	}
+	return names
+}
+
+// fresh sets a system up with an empty queue. remove ends it and removes its folder.
+func (b *bed) fresh(name, trace string) (s system.System, remove func() error, err error) {
+	b.systems++
+	dir := filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.systems))
+	largest := max(50_000_000, 2*b.size)
+	switch name {
+	case "tlsrelay":
+		s, err = system.NewRelay(system.RelayOptions{
+			Program: b.relay, Dir: dir, Connections: b.connection + 10, MessageSize: largest, Trace: trace,
+		})
+	case "postfix":
+		s, err = system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connection, MessageSize: largest, Trace: trace})
+	case "bare":
+		s, err = system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Trace: trace})
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, func() error { return errors.Join(s.Stop(), os.RemoveAll(dir)) }, nil
+}
+
+// place says in one line where the run takes place.
+func (b *bed) place() string {
+	return fmt.Sprintf("%v; %s (%s, %s)", report.ThisMachine(), b.dir, b.fs.Type, b.fs.Device)
+}

@@ -1,0 +1,135 @@
+// Package sink is a mail server that takes everything and keeps nothing, at little cost, in clear text or with STARTTLS. It
+// can be slow, refuse, or hold its clients up, as servers out there do.
+package sink
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options says how a Sink behaves. The zero value takes all mail at once in clear text.
+type Options struct {
+	TLS     bool              // offer STARTTLS, with a certificate made at the start
+	Delay   time.Duration     // before the answer to the end of data
+	Tarpit  time.Duration     // before each octet of an answer
+	Replies map[string]string // other answers, by stage: see [Stages]
+
+	// Received is called for each message that is taken, from many goroutines; it must not keep the slice. nil: nobody is told.
+	Received func(recipients []string)
+}
+
+// Stages are the places at which a Sink can be told what to answer.
+var Stages = []string{"connect", "ehlo", "starttls", "mail", "rcpt", "data", "dot"}
+
+// ParseReply makes an answer of a text such as "451", "550 5.1.1" or "451 4.7.1 Try again later".
+func ParseReply(text string) (string, error) {
+	if len(text) < 3 || text[0] < '2' || text[0] > '5' || strings.Trim(text[1:3], "0123456789") != "" ||
+		len(text) > 3 && text[3] != ' ' || strings.ContainsAny(text, "\r\n") || len(text) > 500 {
+		return "", fmt.Errorf("%.60q is no answer; write a code from 200 to 599, and text if you like: \"451 4.7.1 Try later\"", text)
+	}
+	if len(text) == 3 {
+		text += " as it was told to answer"
+	}
+	return text, nil
+}
+
+// maxConnections bounds the clients at the same time.
+const maxConnections = 10_000
+
+// Sink is a running server.
+type Sink struct {
+	opts     Options
+	tls      *tls.Config // nil: STARTTLS is not offered
+	listener net.Listener
+
+	messages, bytes, refused atomic.Int64
+
+	quit     chan struct{} // closed when the sink ends
+	mu       sync.Mutex
+	closed   bool
+	conns    map[net.Conn]struct{}
+	sessions sync.WaitGroup
+}
+
+// Listen starts a sink at an address such as "127.0.0.1:0". An error says what is wrong with the options or the address.
+func Listen(address string, o Options) (*Sink, error) {
+	s := &Sink{opts: o, quit: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	if o.TLS {
+		certificate, err := newCertificate(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	}
+	var err error
+	if s.listener, err = net.Listen("tcp", address); err != nil {
+		return nil, err
+	}
+	s.sessions.Go(s.accept)
+	return s, nil
+}
+
+// Address is where the sink listens.
+func (s *Sink) Address() string { return s.listener.Addr().String() }
+
+// Counts gives the messages and their bytes that were taken, and the answers that were no.
+func (s *Sink) Counts() (messages, bytes, refused int64) {
+	return s.messages.Load(), s.bytes.Load(), s.refused.Load()
+}
+
+// Close ends all sessions and waits for their end. It may be called more than once.
+func (s *Sink) Close() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.quit)
+	}
+	s.listener.Close()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.sessions.Wait()
+}
+
+func (s *Sink) accept() {
+	for {
+		c, err := s.listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // too many open files, for example
+			time.Sleep(10 * time.Millisecond)
+		case s.admit(c):
+			s.sessions.Go(func() {
+				defer s.forget(c)
+				newSession(s, c).run()
+			})
+		default:
+			c.Close()
+		}
+	}
+}
+
+func (s *Sink) admit(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.conns) >= maxConnections {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Sink) forget(c net.Conn) {
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}

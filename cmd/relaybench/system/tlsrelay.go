@@ -1,0 +1,177 @@
+//go:build linux
+
+package system
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"tlsrelay/cmd/relaybench/proc"
+)
+
+// Relay is tlsrelay as a process of its own.
+type Relay struct {
+	opts    RelayOptions
+	hole    *hole
+	child   *child
+	address string
+	lives   int
+}
+
+// RelayOptions says how a Relay runs.
+type RelayOptions struct {
+	Program     string // the binary
+	Dir         string // for queue, configuration and log; made if it is missing
+	Connections int    // of clients
+	MessageSize int    // the largest
+	Trace       string // file for strace; "" for none
+}
+
+// NewRelay prepares a relay whose delivery is held.
+func NewRelay(o RelayOptions) (*Relay, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	return &Relay{opts: o}, nil
+}
+
+// relayConfig holds delivery at the price of one idle connection.
+const relayConfig = `hostname = "relay.bench.test"
+data_dir = "data"
+[[listener]]
+address = "127.0.0.1:0"
+tls = "off"
+auth = "off"
+networks = ["127.0.0.0/8"]
+[limits]
+connections = %d
+message_size = "%dB"
+[delivery]
+connections = 1
+connections_per_destination = 1
+[[route]]
+domain = "*"
+hosts = [%q]
+`
+
+// Name implements [System].
+func (r *Relay) Name() string { return "tlsrelay" }
+
+// Dir implements [System].
+func (r *Relay) Dir() string { return filepath.Join(r.opts.Dir, "data") }
+
+// Address implements [System].
+func (r *Relay) Address() string { return r.address }
+
+// Session implements [System].
+func (r *Relay) Session() proc.Session { return r.child.session() }
+
+func (r *Relay) config() string { return filepath.Join(r.opts.Dir, "tlsrelay.toml") }
+
+// readyLine is what the relay logs when it takes mail; the listener's address stands in it.
+var readyLine = regexp.MustCompile(`(?m)^.*\bmsg=ready listeners=\[([0-9.:]+)\].*$`)
+
+// Start implements [System].
+func (r *Relay) Start(ctx context.Context) error {
+	var err error
+	if r.hole, err = openHole(); err != nil {
+		return err
+	}
+	text := fmt.Sprintf(relayConfig, r.opts.Connections, r.opts.MessageSize, r.hole.address())
+	if err := os.WriteFile(r.config(), []byte(text), 0o600); err != nil {
+		return err
+	}
+	r.lives++
+	log := filepath.Join(r.opts.Dir, fmt.Sprintf("log.%d", r.lives))
+	if r.child, err = startChild(log, r.opts.Trace, r.opts.Program, "serve", "--config", r.config()); err != nil {
+		return err
+	}
+	return r.child.await(ctx, "tlsrelay", func() bool {
+		text, err := os.ReadFile(log)
+		found := readyLine.FindSubmatch(text)
+		if err != nil || found == nil {
+			return false
+		}
+		r.address = string(found[1])
+		return true
+	})
+}
+
+// Stop implements [System]. Attempts under way would be waited for, so they are cut off once the relay begins no new ones.
+func (r *Relay) Stop() error {
+	if r.child == nil {
+		return nil
+	}
+	defer r.hole.close()
+	r.child.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+	r.child.await(context.Background(), r.Name(), func() bool {
+		text, err := os.ReadFile(r.child.log)
+		return err != nil || bytes.Contains(text, []byte("msg=stopping"))
+	})
+	r.hole.close()
+	return r.child.wait(r.Name())
+}
+
+// Kill implements [System].
+func (r *Relay) Kill() error {
+	if r.child == nil {
+		return nil
+	}
+	defer r.hole.close()
+	return r.child.kill()
+}
+
+// relayMessage is a line of `tlsrelay queue list --json`.
+type relayMessage struct {
+	ID         string
+	Recipients []struct {
+		Address  string
+		Attempts int
+		Cause    string
+	}
+}
+
+// Queue implements [System].
+func (r *Relay) Queue(ctx context.Context, each func(Queued) error) error {
+	cmd := exec.CommandContext(ctx, r.opts.Program, "queue", "list", "--json", "--config", r.config())
+	return stream(cmd, func(d *json.Decoder) error {
+		var m relayMessage
+		if err := d.Decode(&m); err != nil {
+			return err
+		}
+		if len(m.Recipients) != 1 {
+			return fmt.Errorf("message %s has %d recipients, not one", m.ID, len(m.Recipients))
+		}
+		to := m.Recipients[0]
+		return each(Queued{m.ID, to.Address, to.Attempts > 0 && to.Cause != ""})
+	})
+}
+
+// stream runs a program that prints JSON objects, and calls next for each, which decodes one.
+func stream(cmd *exec.Cmd, next func(*json.Decoder) error) error {
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for d := json.NewDecoder(out); err == nil; {
+		err = next(d)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	io.Copy(io.Discard, out)
+	return errors.Join(err, cmd.Wait())
+}
