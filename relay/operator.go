@@ -15,6 +15,7 @@ import (
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
 	"tlsrelay/relay/admin"
+	"tlsrelay/relay/admin/folder"
 	"tlsrelay/relay/submission/account"
 )
 
@@ -24,6 +25,8 @@ type (
 	Selection = admin.Selection
 	Message   = admin.Message
 	ID        = queue.ID
+	Exported  = folder.Exported
+	Exports   = folder.Summary
 )
 
 // Accounts are the names and passwords for SMTP AUTH.
@@ -60,6 +63,11 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 		Log:     log,
 		OnClose: store.Close,
 	}, nil
+}
+
+// ExportQueue writes messages into a folder as files, each with its envelope: see [folder.Export].
+func ExportQueue(ctx context.Context, q Queue, s Selection, dir string, each func(Exported) error) (Exports, error) {
+	return folder.Export(ctx, q, s, dir, each)
 }
 
 // OpenAccounts opens the accounts for SMTP AUTH. A relay that runs sees changes by itself.

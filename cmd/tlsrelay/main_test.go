@@ -23,14 +23,9 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// envsubst FILE replaces ${NAME} in a file.
-			"envsubst": func(ts *testscript.TestScript, _ bool, args []string) {
-				text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
-				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
-			},
-		},
+		Cmds:                scriptCommands,
 		Setup: func(e *testscript.Env) error {
+			e.Values[scriptRelayKey{}] = &runningRelay{}
 			e.Setenv("BUSY", busy.Addr().String())
 			e.Setenv("XDG_STATE_HOME", e.WorkDir+"/state")
 			return os.Mkdir(e.WorkDir+"/data", 0o700)

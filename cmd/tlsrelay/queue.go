@@ -17,6 +17,7 @@ type queueCommand struct {
 	Show   queueShowCommand   `cmd:"" help:"Show one message: its recipients, what the last attempts said, its text."`
 	Retry  queueRetryCommand  `cmd:"" help:"Try messages again now."`
 	Delete queueDeleteCommand `cmd:"" help:"Remove messages for good. Nobody is told."`
+	Export queueExportCommand `cmd:"" help:"Write messages into a folder, to save or to move them."`
 }
 
 // queueFlags is what the queue commands share.
@@ -60,6 +61,13 @@ func (f selectFlags) selection() (relay.Selection, error) {
 	return s, nil
 }
 
+// allUnlessSelected is for commands that only look.
+func (f selectFlags) allUnlessSelected() (relay.Selection, error) {
+	s, err := f.selection()
+	s.All = s.All || len(s.IDs) == 0 && s.Domain == "" && s.Sender == ""
+	return s, err
+}
+
 // needed is for commands that change something: they do not guess.
 func (f selectFlags) needed() (relay.Selection, error) {
 	s, err := f.selection()
@@ -81,12 +89,9 @@ Example: tlsrelay queue list --domain example.org --json`
 }
 
 func (c *queueListCommand) Run(std streams) error {
-	selection, err := c.selection()
+	selection, err := c.allUnlessSelected()
 	if err != nil {
 		return err
-	}
-	if len(selection.IDs) == 0 && selection.Domain == "" && selection.Sender == "" {
-		selection.All = true
 	}
 	q, err := c.open(std)
 	if err != nil {

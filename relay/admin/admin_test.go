@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -27,6 +28,7 @@ var arrived = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 // rig is a store with a few messages, asked directly and over the socket.
 type rig struct {
+	dir      string
 	store    *watched
 	log      bytes.Buffer
 	retried  []queue.ID
@@ -57,7 +59,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	r := &rig{store: &watched{Store: store}}
+	r := &rig{dir: dir, store: &watched{Store: store}}
 	direct := &Direct{Store: r.store, RetryNow: r.retryNow, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
 	l, err := Listen(dir)
 	if err != nil {
@@ -107,10 +109,11 @@ func (r *rig) put(t *testing.T, id queue.ID, sender string, recipients ...string
 		t.Fatal(err)
 	}
 	fmt.Fprintf(body, "Subject: %d\r\n\r\n", id)
-	item := queue.Item{ID: id, Sender: sender, Size: body.Size(), Arrived: arrived, Expires: arrived.Add(72 * time.Hour)}
+	item := queue.Item{ID: id, Sender: sender, Size: body.Size(), Arrived: arrived, Expires: arrived.Add(72 * time.Hour),
+		EightBit: true, Account: "app", Client: "192.0.2.1"}
 	for _, to := range recipients {
 		item.Recipients = append(item.Recipients, queue.Recipient{
-			Address: to, Destination: queue.DestinationOf(to), Attempts: 2, NextAttempt: arrived.Add(time.Hour),
+			Address: to, Destination: queue.DestinationOf(to), Attempts: 2, NextAttempt: arrived.Add(time.Hour), TLSFailed: true,
 			Last: queue.Outcome{Cause: "tls-version", Status: "4.7.5", Host: "mx.\x1b[31mtest", Detail: "alert 70\x07", Reply: ""},
 		})
 	}
@@ -168,7 +171,8 @@ func TestMessageFormIsTheContract(t *testing.T) {
 			got, err := json.Marshal(m)
 			want := `{"id":"` + queue.ID(1).String() + `","sender":"a@app.test","size":14,"arrived":"2026-11-23T08:00:00Z","expires":"2026-11-26T08:00:00Z",` +
 				`"recipients":[{"address":"x@one.test","state":"queued","attempts":2,"next_attempt":"2026-11-23T09:00:00Z","cause":"tls-version",` +
-				`"status":"4.7.5","diagnostic":"alert 70?","host":"mx.?[31mtest"}]}`
+				`"status":"4.7.5","diagnostic":"alert 70?","host":"mx.?[31mtest",` +
+				`"delay_told":false,"tls_failed":true}],"eight_bit":true,"account":"app","client":"192.0.2.1"}`
 			if err != nil || string(got) != want {
 				t.Errorf("%s: %s\nwant %s", name, got, want)
 			}
@@ -187,6 +191,65 @@ func TestContent(t *testing.T) {
 		}
 		if err := q.Content(context.Background(), 2, &b); !errors.Is(err, queue.ErrGone) {
 			t.Errorf("%s: unknown message: %v", name, err)
+		}
+	}
+}
+
+// A text that cannot be read to its end says so either way, behind what can be read.
+func TestContentDamaged(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test")
+	files, err := filepath.Glob(filepath.Join(r.dir, "spool", "*.segment"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	stored, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(stored, []byte("Subject: 1"), []byte("Subject: 7"), 1)
+	if err := os.WriteFile(files[0], damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, q := range r.ways {
+		var b bytes.Buffer
+		err := q.Content(context.Background(), 1, &b)
+		var about *IDError
+		if !errors.As(err, &about) || about.ID != 1 || !strings.Contains(about.Error(), "checksum is wrong") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if b.String() != "Subject: 7\r\n\r\n" {
+			t.Errorf("%s: before the error came %q", name, b.String())
+		}
+	}
+}
+
+// An error of the writer is no damage of the message.
+func TestContentNotTaken(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test")
+	for name, q := range r.ways {
+		err := q.Content(context.Background(), 1, fullDisk{})
+		var about *IDError
+		if !errors.Is(err, syscall.ENOSPC) || errors.As(err, &about) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// A relay that stops is no damage of the message either.
+func TestContentOfClosedStore(t *testing.T) {
+	r := newRig(t)
+	r.put(t, 1, "a@app.test", "x@one.test")
+	r.store.Close()
+	for name, q := range r.ways {
+		var about *IDError
+		if err := q.Content(context.Background(), 1, io.Discard); err == nil || errors.As(err, &about) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -230,8 +293,12 @@ func TestBrokenListingIsAnError(t *testing.T) {
 	r := newRig(t)
 	r.put(t, 1, "a@app.test", "x@one.test")
 	stop := errors.New("stop")
-	if err := r.ways["socket"].List(context.Background(), Selection{All: true}, func(Message) error { return stop }); err != stop {
-		t.Errorf("the caller's error became %v", err)
+	for name, q := range r.ways {
+		for _, s := range []Selection{{All: true}, {IDs: []queue.ID{1, 2}}} {
+			if err := q.List(context.Background(), s, func(Message) error { return stop }); err != stop {
+				t.Errorf("%s: the caller's error became %v", name, err)
+			}
+		}
 	}
 }
 

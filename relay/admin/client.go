@@ -51,7 +51,7 @@ func (c *Client) List(ctx context.Context, s Selection, fn func(Message) error) 
 			endOfList
 		}
 		if err := lines.Decode(&line); err != nil {
-			return fmt.Errorf("the relay's answer broke off: %w", err)
+			return brokeOff(err)
 		}
 		if line.End != nil {
 			return line.End.err()
@@ -68,12 +68,18 @@ func (c *Client) Content(ctx context.Context, id queue.ID, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.do(r)
+	response, err := c.do(r)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	_, err = io.Copy(w, body)
+	defer response.Body.Close()
+	source := &contentReader{Reader: response.Body}
+	if _, err = io.Copy(w, source); source.err != nil {
+		return brokeOff(source.err)
+	}
+	if why := response.Trailer.Get(contentError); err == nil && why != "" {
+		return &IDError{id, &remoteError{text: why}}
+	}
 	return err
 }
 
@@ -101,7 +107,7 @@ func (c *Client) change(ctx context.Context, verb string, s Selection) (int, err
 	defer body.Close()
 	var r result
 	if err := json.NewDecoder(body).Decode(&r); err != nil {
-		return 0, fmt.Errorf("the relay's answer broke off: %w", err)
+		return 0, brokeOff(err)
 	}
 	return r.Count, r.err()
 }
@@ -115,17 +121,23 @@ func (c *Client) post(ctx context.Context, verb string, s Selection) (io.ReadClo
 	if err != nil {
 		return nil, err
 	}
-	return c.do(r)
+	response, err := c.do(r)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
 }
 
-// do gives the body of a good answer, and the text of any other as an error.
-func (c *Client) do(r *http.Request) (io.ReadCloser, error) {
+func brokeOff(err error) error { return fmt.Errorf("the relay's answer broke off: %w", err) }
+
+// do gives a good answer, and the text of any other as an error.
+func (c *Client) do(r *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(r)
 	if err != nil {
 		return nil, err
 	}
 	if response.StatusCode == http.StatusOK {
-		return response.Body, nil
+		return response, nil
 	}
 	defer response.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, 1000))

@@ -9,14 +9,18 @@ import (
 	"tlsrelay/queue"
 )
 
-// Message is one queued message as the commands and the API show it. Scripts read its JSON form; names stay as they are.
+// Message is one queued message as the commands and the API show it, and as an export keeps it: with its text it can be
+// handed in again. Scripts read its JSON form; names stay as they are.
 type Message struct {
 	ID         queue.ID    `json:"id"`
-	Sender     string      `json:"sender"`
-	Size       int64       `json:"size"`
+	Sender     string      `json:"sender"` // "" is the null sender
+	Size       int64       `json:"size"`   // of the text, in bytes
 	Arrived    time.Time   `json:"arrived"`
 	Expires    time.Time   `json:"expires"`
 	Recipients []Recipient `json:"recipients"` // those that are not done
+	EightBit   bool        `json:"eight_bit"`  // the text has bytes above 127
+	Account    string      `json:"account"`    // that submitted it; "" if it came from a listed network
+	Client     string      `json:"client"`     // address that submitted it; "" for notices made here
 }
 
 // Recipient is a recipient that waits, and what the latest attempt came to.
@@ -29,6 +33,8 @@ type Recipient struct {
 	Status      string    `json:"status"`
 	Diagnostic  string    `json:"diagnostic"`
 	Host        string    `json:"host"`
+	DelayTold   bool      `json:"delay_told"` // the sender knows that it takes longer
+	TLSFailed   bool      `json:"tls_failed"` // some attempt met broken TLS: never in clear text from then on
 }
 
 // maxDiagnostic bounds what a listing shows of a remote's words, in bytes.
@@ -36,7 +42,7 @@ const maxDiagnostic = 500
 
 func newMessage(item *queue.Item) Message {
 	m := Message{ID: item.ID, Sender: item.Sender, Size: item.Size, Arrived: item.Arrived.UTC(), Expires: item.Expires.UTC(),
-		Recipients: []Recipient{}}
+		Recipients: []Recipient{}, EightBit: item.EightBit, Account: item.Account, Client: item.Client}
 	for i := range item.Recipients {
 		r := &item.Recipients[i]
 		if r.State.Done() {
@@ -52,6 +58,7 @@ func newMessage(item *queue.Item) Message {
 		m.Recipients = append(m.Recipients, Recipient{
 			Address: r.Address, State: r.State.String(), Attempts: r.Attempts, NextAttempt: r.NextAttempt.UTC(),
 			Cause: r.Last.Cause, Status: r.Last.Status, Diagnostic: queue.Printable(diagnostic), Host: queue.Printable(r.Last.Host),
+			DelayTold: r.DelayTold, TLSFailed: r.TLSFailed,
 		})
 	}
 	return m

@@ -12,9 +12,11 @@ import (
 
 // Queue is what the queue commands can do, whoever answers.
 type Queue interface {
-	// List calls fn for each selected message in order of arrival, without holding them all in memory.
+	// List calls fn for each selected message in order of arrival, without holding them all in memory. An error of fn ends it
+	// and is returned. queue.ErrGone if a given ID is not in the queue; the others are listed all the same.
 	List(ctx context.Context, s Selection, fn func(Message) error) error
-	// Content writes the stored text of a message.
+	// Content writes the stored text of a message. queue.ErrGone if it is not in the queue; an *IDError if it cannot be read to
+	// its end: then w has what can be read. Any other error comes from w, or says that the queue cannot be asked any more.
 	Content(ctx context.Context, id queue.ID, w io.Writer) error
 	// Retry makes the selected messages due now, and gives the number of those that were not under way already.
 	// queue.ErrGone if a given ID is not in the queue; the others are done all the same.
@@ -37,14 +39,19 @@ const page = 500
 
 // List implements [Queue].
 func (d *Direct) List(ctx context.Context, s Selection, fn func(Message) error) error {
-	return d.pages(ctx, s, func(items []queue.Item) error {
+	var ended error // by fn
+	err := d.pages(ctx, s, func(items []queue.Item) error {
 		for i := range items {
-			if err := fn(newMessage(&items[i])); err != nil {
-				return err
+			if ended == nil {
+				ended = fn(newMessage(&items[i]))
 			}
 		}
-		return nil
+		return ended
 	})
+	if ended != nil {
+		return ended
+	}
+	return err
 }
 
 // pages calls fn with the selected items, a page at a time, until it fails. The place in the queue is kept by ID, so fn may delete
@@ -101,12 +108,34 @@ func (d *Direct) pagesOf(ctx context.Context, ids []queue.ID, fn func([]queue.It
 // Content implements [Queue].
 func (d *Direct) Content(ctx context.Context, id queue.ID, w io.Writer) error {
 	body, err := d.Store.Open(ctx, id)
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, queue.ErrClosed), ctx.Err() != nil:
+		return err // says nothing about the message
+	default:
 		return &IDError{id, err}
 	}
 	defer body.Close()
-	_, err = io.Copy(w, body)
+	source := &contentReader{Reader: body}
+	_, err = io.Copy(w, source)
+	if source.err != nil {
+		return &IDError{id, source.err}
+	}
 	return err
+}
+
+// contentReader keeps the error of a reader, to tell it from one of the writer.
+type contentReader struct {
+	io.Reader
+	err error
+}
+
+func (r *contentReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
 
 // Retry implements [Queue]. A message that ended meanwhile is no failure, unless it was asked for by ID.

@@ -82,6 +82,9 @@ type endOfList struct {
 	End *result `json:"end"`
 }
 
+// contentError is the trailer behind a text that could not be read to its end, and says why.
+const contentError = "Content-Error"
+
 func newResult(n int, err error) *result {
 	r := &result{Count: n}
 	if err != nil {
@@ -106,16 +109,17 @@ func handler(q Queue) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		w.Header().Set("Trailer", contentError)
 		err = q.Content(r.Context(), id, w)
 		var about *IDError
 		switch {
 		case err == nil:
-		case errors.As(err, &about) && !errors.Is(err, queue.ErrGone):
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		case errors.As(err, &about):
+		case errors.Is(err, queue.ErrGone):
 			http.Error(w, err.Error(), http.StatusNotFound)
+		case errors.As(err, &about): // part of the message may be out
+			w.Header().Set(contentError, queue.Printable(about.Err.Error()))
 		default:
-			panic(http.ErrAbortHandler) // part of the message may be out: break off so that the client sees it
+			panic(http.ErrAbortHandler) // break off so that the client sees it
 		}
 	})
 	change := func(do func(context.Context, Selection) (int, error)) http.HandlerFunc {
