@@ -27,6 +27,9 @@ type (
 	ID        = queue.ID
 	Exported  = folder.Exported
 	Exports   = folder.Summary
+
+	QueueDamage = spool.Damage
+	QueueCheck  = spool.Summary
 )
 
 // Accounts are the names and passwords for SMTP AUTH.
@@ -48,8 +51,8 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 	if !noRelayRuns(err) {
 		return nil, err
 	}
-	if _, err := os.Stat(spoolDir(cfg)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no queue in %s: no relay has run with this configuration (see --config)", cfg.DataDir)
+	if err := hasQueue(cfg); err != nil {
+		return nil, err
 	}
 	store, err := spool.Open(spoolDir(cfg), spool.Options{Log: log})
 	if err != nil {
@@ -68,6 +71,23 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 // ExportQueue writes messages into a folder as files, each with its envelope: see [folder.Export].
 func ExportQueue(ctx context.Context, q Queue, s Selection, dir string, each func(Exported) error) (Exports, error) {
 	return folder.Export(ctx, q, s, dir, each)
+}
+
+// CheckQueue reads every record and every message text of the queue, and reports each damaged place. It changes nothing and
+// takes no lock: a relay may run meanwhile.
+func CheckQueue(cfg *configs.Config, report func(QueueDamage)) (QueueCheck, error) {
+	if err := hasQueue(cfg); err != nil {
+		return QueueCheck{}, err
+	}
+	return spool.Check(spoolDir(cfg), report)
+}
+
+// hasQueue reports as an error that no relay has run with the configuration: its queue is not empty but unknown.
+func hasQueue(cfg *configs.Config) error {
+	if _, err := os.Stat(spoolDir(cfg)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no queue in %s: no relay has run with this configuration (see --config)", cfg.DataDir)
+	}
+	return nil
 }
 
 // OpenAccounts opens the accounts for SMTP AUTH. A relay that runs sees changes by itself.

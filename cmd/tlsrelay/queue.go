@@ -18,6 +18,7 @@ type queueCommand struct {
 	Retry  queueRetryCommand  `cmd:"" help:"Try messages again now."`
 	Delete queueDeleteCommand `cmd:"" help:"Remove messages for good. Nobody is told."`
 	Export queueExportCommand `cmd:"" help:"Write messages into a folder, to save or to move them."`
+	Check  queueCheckCommand  `cmd:"" help:"Read the whole queue and report what is damaged."`
 }
 
 // queueFlags is what the queue commands share.

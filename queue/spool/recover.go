@@ -196,7 +196,7 @@ func (s *Store) report(g *segment, r region) {
 	d := Damage{File: g.name(), Offset: r.from, Bytes: r.to - r.from, Problem: r.why}
 	var e *textError
 	if errors.As(r.why, &e) {
-		d.ID = e.id
+		d.ID, d.Problem = e.id, e.err
 	}
 	s.found(d)
 }

@@ -130,7 +130,11 @@ func newStore(dir string, opts Options) *Store {
 	}
 	s.log = s.log.With("spool", dir)
 	s.found = func(d Damage) {
-		s.log.Warn("spool: damaged record, keeping the rest", "file", d.File, "offset", d.Offset, "bytes", d.Bytes, "error", d.Problem)
+		line := []any{"file", d.File, "offset", d.Offset, "bytes", d.Bytes, "error", d.Problem}
+		if d.ID != 0 {
+			line = append(line, "id", d.ID)
+		}
+		s.log.Warn("spool: damaged record, keeping the rest", line...)
 	}
 	if s.segmentSize <= 0 {
 		s.segmentSize = DefaultSegmentSize
