@@ -36,7 +36,7 @@ const (
 )
 
 func TestPeerClients(t *testing.T) {
-	need(t, root, "postfix", "stunnel4", "swaks", "libnet-ssleay-perl", "python3")
+	needPackages(t, "postfix", "stunnel4", "swaks", "libnet-ssleay-perl", "python3")
 	n := newNetwork(t)
 	box := n.startTLS(t, "mx.dest.test", "TLSv1.3", "TLSv1.3", "127.0.77.21")
 	r := startRelay(t, n, dnstest.Zone{

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"tlsrelay/relay/need"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,49 +26,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait for another program.
 const patience = 30 * time.Second
 
-// root as a need means that the test must run as that user.
-const root = "root"
-
-// need skips the test, or in CI fails it, when a Debian package is not installed or the test must but does not run as
-// root.
-func need(t *testing.T, what ...string) {
+// needPackages ends the test, as package need does, unless it runs as root and these Debian packages are here.
+func needPackages(t *testing.T, names ...string) {
 	t.Helper()
-	for _, w := range what {
-		err := lacks(w)
-		switch {
-		case err == nil:
-		case os.Getenv("CI") == "true":
-			t.Fatalf("this test needs %s: %v", w, err)
+	need.Root(t)
+	for _, name := range names {
+		switch name { // a package is told by a program that it holds
+		case "libnet-ssleay-perl":
+			need.That(t, name, exec.Command("perl", "-MNet::SSLeay", "-e", "1").Run())
+		case "postfix":
+			need.Programs(t, "smtp-sink")
 		default:
-			t.Skipf("this test needs %s: %v", w, err)
+			need.Programs(t, name)
 		}
 	}
-}
-
-// lacks tells a package by a program that it holds.
-func lacks(what string) error {
-	switch what {
-	case root:
-		if os.Geteuid() != 0 {
-			return fmt.Errorf("it runs as user %d", os.Geteuid())
-		}
-		return nil
-	case "libnet-ssleay-perl":
-		return exec.Command("perl", "-MNet::SSLeay", "-e", "1").Run()
-	case "postfix":
-		what = "smtp-sink"
-	}
-	_, err := program(what)
-	return err
-}
-
-// program finds a program also where only root has it in the path.
-func program(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path, nil
-	}
-	return exec.LookPath(filepath.Join("/usr/sbin", name))
 }
 
 // scratch makes a folder that the programs' own users get through to, unlike t.TempDir.

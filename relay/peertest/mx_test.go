@@ -119,7 +119,7 @@ func startHosts(t *testing.T, n *network) (b boxes, forbidden []string) {
 }
 
 func TestPeerMX(t *testing.T) {
-	need(t, root, "postfix", "stunnel4", "tshark", "python3")
+	needPackages(t, "postfix", "stunnel4", "tshark", "python3")
 	n := newNetwork(t)
 	box, forbidden := startHosts(t, n)
 	c := startCapture(t, n)

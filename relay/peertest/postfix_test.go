@@ -58,9 +58,9 @@ postlog unix-dgram n - n - 1 postlogd
 // any other on this machine. It gives the Maildir's folder of new mail.
 func (n *network) startPostfix(t *testing.T, name, domain, protocols, addr string) (box string) {
 	t.Helper()
-	dir := folder(t, n.dir, name, root)
-	etc, mail := folder(t, dir, "etc", root), folder(t, dir, "mail", "nobody")
-	folder(t, dir, "queue", root)
+	dir := folder(t, n.dir, name, "root")
+	etc, mail := folder(t, dir, "etc", "root"), folder(t, dir, "mail", "nobody")
+	folder(t, dir, "queue", "root")
 	folder(t, dir, "data", "postfix")
 	uid, gid := ids(t, "nobody")
 	writeFile(t, filepath.Join(etc, "main.cf"),

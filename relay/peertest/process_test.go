@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tlsrelay/relay/need"
 )
 
 // process is a program that runs beside the test, in a session and process group of its own.
@@ -43,7 +45,7 @@ func start(t *testing.T, dir, path string, args ...string) *process {
 	if err := adoptOrphans(); err != nil {
 		t.Fatal(err)
 	}
-	path, err := program(path)
+	path, err := need.Path(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +150,7 @@ type result struct {
 // run runs a program to its end.
 func run(t *testing.T, stdin, path string, args ...string) result {
 	t.Helper()
-	path, err := program(path)
+	path, err := need.Path(path)
 	if err != nil {
 		t.Fatal(err)
 	}
