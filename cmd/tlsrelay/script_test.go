@@ -10,6 +10,7 @@ import (
 	"net/smtp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -70,6 +71,9 @@ func stopScriptRelay(ts *testscript.TestScript) {
 		ts.Fatalf("the relay does not stop")
 	}
 }
+
+// queuedAs finds the ID in the reply to a message.
+var queuedAs = regexp.MustCompile(`queued as (\S+)`)
 
 func scriptMail(ts *testscript.TestScript, _ bool, args []string) {
 	name, sender, recipient, file := args[0], args[1], args[2], args[3]
