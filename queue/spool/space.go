@@ -87,7 +87,7 @@ func (s *Store) makeFile(name string, size int64) (File, int64, error) {
 		return nil, 0, err
 	}
 	least := max(size, min(minSegment, s.segmentSize))
-	for want := max(size, s.segmentSize); ; want = max(want/2, least) {
+	for want := max(size, s.affordable()); ; want = max(want/2, least) {
 		if err = f.Allocate(want); err == nil {
 			return f, want, nil
 		}
@@ -96,6 +96,16 @@ func (s *Store) makeFile(name string, size int64) (File, int64, error) {
 			return nil, 0, errors.Join(err, s.dir.Remove(name))
 		}
 	}
+}
+
+// affordable is how large a new segment should be: what is taken in advance should not be what makes new mail refused, and
+// near that limit it is a part of what there is.
+func (s *Store) affordable() int64 {
+	free, err := s.dir.Free()
+	if err != nil {
+		return s.segmentSize
+	}
+	return min(max(free-s.freeSpace, free/4, minSegment), s.segmentSize)
 }
 
 // takeSpare makes the spare a segment's file. Not ok: there is none, or it is too small, or it would not be renamed.
