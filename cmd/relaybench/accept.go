@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"tlsrelay/cmd/relaybench/load"
-	"tlsrelay/cmd/relaybench/proc"
 	"tlsrelay/cmd/relaybench/system"
 )
 
@@ -86,26 +84,6 @@ type acceptRun struct {
 	noSyncs string // why they were not counted
 }
 
-// sample is one run of one system.
-type sample struct {
-	System  string `json:"system"`
-	Clients int    `json:"clients"`
-	Round   int    `json:"round"`
-
-	PerSecond    float64 `json:"messages_per_second"`
-	Seconds      float64 `json:"seconds"`
-	P50          float64 `json:"p50_ms"` // from MAIL to the 250
-	P99          float64 `json:"p99_ms"`
-	CPU          float64 `json:"cpu_us_per_message"` // all processes of the system
-	GeneratorCPU float64 `json:"generator_cpu_us_per_message"`
-	Written      float64 `json:"written_bytes_per_message"` // write_bytes of /proc/PID/io
-	IdleMemory   int64   `json:"idle_memory_bytes"`         // before the first message, clients connected
-	Memory       int64   `json:"memory_bytes"`              // after the last message, clients connected
-	MemoryKind   string  `json:"memory_kind"`
-	PeakMemory   int64   `json:"peak_memory_bytes"` // VmHWM, summed
-	Books        books   `json:"books"`
-}
-
 // measure has the systems take turns.
 func (a *acceptRun) measure(ctx context.Context) error {
 	for _, clients := range a.Clients {
@@ -124,87 +102,23 @@ func (a *acceptRun) measure(ctx context.Context) error {
 	return nil
 }
 
-// warmUp is what a system gets before the clock starts: all its processes are there then, and its caches filled.
-func warmUp(clients int) int { return max(200, 10*clients) }
-
-// settle is how long a system may take to finish after the last answer; what it consumes then counts.
-const settle = 200 * time.Millisecond
-
 // once runs one system with an empty queue. around, if given, is called right before and right after the load.
 func (a *acceptRun) once(ctx context.Context, s *sample, trace string, messages int, around func() error) (err error) {
-	sys, remove, err := a.bed.fresh(s.System, trace)
+	sys, err := a.bed.fresh(s.System, trace)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, remove()) }()
+	defer func() { err = errors.Join(err, sys.Close()) }()
 	if err := sys.Start(ctx); err != nil {
 		return err
 	}
-	pool, err := load.Dial(ctx, load.Options{
+	err = s.run(ctx, sys, load.Options{
 		Address: sys.Address(), Clients: s.Clients, Size: a.Size, Recipients: a.Recipients, Pipelining: a.Pipelining,
-	})
+	}, messages, around)
 	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	idle, err := sys.Session().Memory()
-	if err != nil {
-		return err
-	}
-	s.IdleMemory = idle.Bytes
-	warm, err := pool.Send(ctx, warmUp(s.Clients))
-	if err != nil {
-		return err
-	}
-	s.Books.add(warm)
-	if err := s.load(ctx, sys, pool, messages, around); err != nil {
 		return err
 	}
 	return s.Books.compare(ctx, sys)
-}
-
-// load sends the messages that count and takes the measures.
-func (s *sample) load(ctx context.Context, sys system.System, pool *load.Pool, messages int, around func() error) error {
-	if around == nil {
-		around = func() error { return nil }
-	}
-	time.Sleep(settle)
-	if err := around(); err != nil {
-		return err
-	}
-	before, err := sys.Session().Usage()
-	if err != nil {
-		return err
-	}
-	own := proc.Self()
-	r, err := pool.Send(ctx, messages)
-	own = proc.Self() - own
-	if err != nil {
-		return err
-	}
-	time.Sleep(settle)
-	after, err := sys.Session().Usage()
-	if err != nil {
-		return err
-	}
-	memory, err := sys.Session().Memory()
-	if err != nil {
-		return err
-	}
-	s.Books.add(r)
-	s.fill(r, after.Sub(before), own, memory)
-	return around()
-}
-
-func (s *sample) fill(r *load.Result, used proc.Usage, own time.Duration, memory proc.Memory) {
-	n := float64(max(r.Acknowledged, 1))
-	s.PerSecond, s.Seconds = r.PerSecond(), r.Elapsed.Seconds()
-	s.P50 = r.Latency(0.50).Seconds() * 1000
-	s.P99 = r.Latency(0.99).Seconds() * 1000
-	s.CPU = float64(used.CPU.Microseconds()) / n
-	s.GeneratorCPU = float64(own.Microseconds()) / n
-	s.Written = float64(used.Written) / n
-	s.Memory, s.MemoryKind, s.PeakMemory = memory.Bytes, memory.Kind, memory.Peak
 }
 
 // syncCount is the outcome of a short run under strace.

@@ -60,10 +60,6 @@ func (a *acceptRun) values(name string, clients int, of func(*sample) float64) [
 	return v
 }
 
-// Measures of a sample.
-func perSecond(s *sample) float64 { return s.PerSecond }
-func cpu(s *sample) float64       { return s.CPU }
-
 func (a *acceptRun) summary() []acceptSummary {
 	var all []acceptSummary
 	for _, clients := range a.Clients {
@@ -78,8 +74,8 @@ func (a *acceptRun) summary() []acceptSummary {
 				P99:          spread(func(s *sample) float64 { return s.P99 }),
 				GeneratorCPU: spread(func(s *sample) float64 { return s.GeneratorCPU }),
 				Written:      spread(func(s *sample) float64 { return s.Written }),
-				Memory:       spread(func(s *sample) float64 { return float64(s.Memory) }),
-				PeakMemory:   spread(func(s *sample) float64 { return float64(s.PeakMemory) }),
+				Memory:       spread(func(s *sample) float64 { b, _ := s.Memory.Fair(); return float64(b) }),
+				PeakMemory:   spread(func(s *sample) float64 { return float64(s.Memory.Peak) }),
 			}
 			for _, c := range a.syncs {
 				if c.System == name && c.Clients == clients {
@@ -108,17 +104,9 @@ func (a *acceptRun) ratios() []acceptRatio {
 
 // totals adds up the books of all runs.
 func (a *acceptRun) totals() books {
-	sum := books{Refused: map[string]int{}}
-	for _, s := range a.samples {
-		sum.Sent += s.Books.Sent
-		sum.Acknowledged += s.Books.Acknowledged
-		sum.Unknown += s.Books.Unknown
-		sum.Queued += s.Books.Queued
-		sum.Missing = append(sum.Missing, s.Books.Missing...)
-		sum.Duplicates = append(sum.Duplicates, s.Books.Duplicates...)
-		for why, n := range s.Books.Refused {
-			sum.Refused[why] += n
-		}
+	var sum books
+	for i := range a.samples {
+		sum.merge(&a.samples[i].Books)
 	}
 	return sum
 }
@@ -173,8 +161,9 @@ func (r *acceptReport) write(a *acceptRun) error {
 
 func (r *acceptReport) footnotes(a *acceptRun) error {
 	out := a.std.out
+	_, kind := r.Runs[0].Memory.Fair()
 	fmt.Fprintln(out, "Middle of the rounds, with the lowest and the highest. Ratios are taken round by round. CPU: user and system time of all")
-	fmt.Fprintf(out, "processes of the system. Bytes written: write_bytes of /proc/PID/io. Memory: %s after the run, peak: VmHWM.\n", r.Runs[0].MemoryKind)
+	fmt.Fprintf(out, "processes of the system. Bytes written: write_bytes of /proc/PID/io. Memory: %s after the run, peak: VmHWM.\n", kind)
 	if r.NoSyncs != "" {
 		fmt.Fprintf(out, "Syncs were not counted: %s.\n", r.NoSyncs)
 	} else {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,18 +25,19 @@ type bedFlags struct {
 
 // bed is where systems are set up: a folder of its own, and the programs.
 type bed struct {
-	dir        string
-	fs         proc.FileSystem
-	relay      string // program
-	self       string // program
-	systems    int    // made so far
-	connection int    // that servers must bear
-	size       int    // of messages
+	dir         string
+	fs          proc.FileSystem
+	relay       string // program
+	self        string // program
+	systems     int    // made so far
+	connections int    // that servers must bear
+	size        int    // of messages
+	busy        bool   // tlsrelay delivers with as many connections as by default
 }
 
 // prepare makes the folder and the program. close removes what it made.
 func (f *bedFlags) prepare(ctx context.Context, connections, size int) (_ *bed, err error) {
-	b := &bed{connection: connections, size: size}
+	b := &bed{connections: connections, size: size}
 	if b.dir, err = os.MkdirTemp(f.Dir, "relaybench-"); err != nil {
 		return nil, err
 	}
@@ -93,25 +93,20 @@ func (f *bedFlags) names(bare bool) []string {
 	return names
 }
 
-// fresh sets a system up with an empty queue. remove ends it and removes its folder.
-func (b *bed) fresh(name, trace string) (s system.System, remove func() error, err error) {
+// fresh sets a system up with an empty queue. The caller closes it.
+func (b *bed) fresh(name, trace string) (system.System, error) {
 	b.systems++
 	dir := filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.systems))
 	largest := max(50_000_000, 2*b.size)
 	switch name {
-	case "tlsrelay":
-		s, err = system.NewRelay(system.RelayOptions{
-			Program: b.relay, Dir: dir, Connections: b.connection + 10, MessageSize: largest, Trace: trace,
-		})
 	case "postfix":
-		s, err = system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connection, MessageSize: largest, Trace: trace})
+		return system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connections, MessageSize: largest, Trace: trace})
 	case "bare":
-		s, err = system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Trace: trace})
+		return system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Trace: trace})
 	}
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return s, func() error { return errors.Join(s.Stop(), os.RemoveAll(dir)) }, nil
+	return system.NewRelay(system.RelayOptions{
+		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Trace: trace, Busy: b.busy,
+	})
 }
 
 // place says in one line where the run takes place.

@@ -24,8 +24,10 @@ const (
 )
 
 type commands struct {
-	Accept acceptCommand `cmd:"" help:"How fast mail is taken durably, with delivery held."`
-	Bare   bareCommand   `cmd:"" hidden:"" help:"The bare server that accept compares with."`
+	Accept  acceptCommand  `cmd:"" help:"How fast mail is taken durably, with delivery held."`
+	Backlog backlogCommand `cmd:"" help:"What a long queue of deferred mail costs."`
+	Sink    sinkCommand    `cmd:"" help:"Run a mail server that takes everything, or refuses, or is slow."`
+	Bare    bareCommand    `cmd:"" hidden:"" help:"The bare server that accept compares with."`
 }
 
 // streams is where commands write: results to out, progress to err.

@@ -33,6 +33,7 @@ type client struct {
 	fd      int
 	mail    *mail
 	state   state
+	number  int    // of the message
 	refusal string // the first answer that said no to this message; "" for none
 	began   time.Time
 
@@ -54,7 +55,8 @@ func (c *client) begin() {
 		c.pool.busy--
 		return
 	}
-	c.mail.number(c.pool.next)
+	c.number = c.pool.next
+	c.mail.number(c.number)
 	c.pool.next++
 	c.pool.left--
 	c.pool.result.Sent++
@@ -161,7 +163,7 @@ func (c *client) finish(line []byte) {
 		c.pool.result.refuse(c.refusal)
 		return
 	}
-	c.pool.result.acknowledge(line, time.Since(c.began))
+	c.pool.result.acknowledge(c.number, line, time.Since(c.began))
 }
 
 // lost books a connection that broke. Whether the server has a message whose end was sent nobody knows.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	netmail "net/mail"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,7 +68,7 @@ func TestEachMessageHasItsRecipient(t *testing.T) {
 	const n, first, domains = 500, 1000, 7
 	var mu sync.Mutex
 	seen := map[string]int{}
-	_, err := send(t, sink.Options{Received: func(r []string) {
+	r, err := send(t, sink.Options{Received: func(r []string) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen[r[0]]++
@@ -81,8 +82,9 @@ func TestEachMessageHasItsRecipient(t *testing.T) {
 			t.Fatalf("%s came %d times, and is number %d", address, seen[address], RecipientNumber(address))
 		}
 	}
-	if len(seen) != n {
-		t.Errorf("%d recipients, want %d", len(seen), n)
+	numbers := slices.Sorted(slices.Values(r.Numbers()))
+	if len(seen) != n || len(numbers) != n || numbers[0] != first || numbers[n-1] != first+n-1 {
+		t.Errorf("%d recipients, numbers from %d to %d", len(seen), numbers[0], numbers[len(numbers)-1])
 	}
 	for _, address := range []string{"", "r12@d.dest.test", "x0000000001@d0000000001.dest.test", "r00000000x1@d0000000001.dest.test"} {
 		if got := RecipientNumber(address); got != -1 {
@@ -264,7 +266,7 @@ func TestLatency(t *testing.T) {
 		t.Error("nothing gives something")
 	}
 	for i := range 101 {
-		r.acknowledge([]byte("250 ok"), time.Duration(100-i)*time.Millisecond)
+		r.acknowledge(i, []byte("250 ok"), time.Duration(100-i)*time.Millisecond)
 	}
 	r.Elapsed = 2 * time.Second
 	if got := r.Latency(0.99); got != 99*time.Millisecond {

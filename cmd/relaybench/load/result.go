@@ -16,21 +16,23 @@ type Result struct {
 	Refused      map[string]int // all others, by stage and reply code, such as "RCPT 451"
 	Elapsed      time.Duration
 
-	ids       []byte   // queue IDs, each with a line end
+	ids       []byte // queue IDs, each with a line end
+	numbers   []int
 	latencies []uint32 // in microseconds, from MAIL to the 250
 	sorted    bool
 }
 
 func newResult(n int) *Result {
 	n = min(n, 1<<20) // room to begin with, so that growing does not disturb the measure
-	return &Result{Refused: map[string]int{}, latencies: make([]uint32, 0, n), ids: make([]byte, 0, 16*n)}
+	return &Result{Refused: map[string]int{}, numbers: make([]int, 0, n), latencies: make([]uint32, 0, n), ids: make([]byte, 0, 16*n)}
 }
 
 // queuedAs precedes the ID in the replies of many servers, Postfix and tlsrelay among them.
 var queuedAs = []byte("queued as ")
 
-func (r *Result) acknowledge(reply []byte, took time.Duration) {
+func (r *Result) acknowledge(number int, reply []byte, took time.Duration) {
 	r.Acknowledged++
+	r.numbers = append(r.numbers, number)
 	r.latencies = append(r.latencies, uint32(min(took.Microseconds(), 1<<32-1)))
 	if i := bytes.LastIndex(reply, queuedAs); i >= 0 {
 		id, _, _ := bytes.Cut(bytes.TrimRight(reply[i+len(queuedAs):], "\r"), []byte(" "))
@@ -48,6 +50,9 @@ func (r *Result) IDs() []string {
 	}
 	return ids
 }
+
+// Numbers gives the acknowledged messages, by number.
+func (r *Result) Numbers() []int { return r.numbers }
 
 // PerSecond is the rate of acknowledged messages.
 func (r *Result) PerSecond() float64 {

@@ -4,7 +4,6 @@ package proc
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -87,43 +86,4 @@ func field(path, name string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no %s", path, strings.TrimSuffix(name, ":"))
-}
-
-// Memory is how much of it the processes of a session hold now.
-type Memory struct {
-	Bytes int64
-	Kind  string // "PSS": shared pages are counted once; "RSS": once for each process, because PSS may not be read
-	Peak  int64  // the most that was resident, summed over the processes: too much for shared pages
-}
-
-// Memory adds up all processes.
-func (s Session) Memory() (Memory, error) {
-	pids, err := s.PIDs()
-	if err != nil {
-		return Memory{}, err
-	}
-	m := Memory{Kind: "PSS"}
-	var rss int64
-	for _, pid := range pids {
-		status := fmt.Sprintf("/proc/%d/status", pid)
-		resident, err := field(status, "VmRSS:")
-		peak, err2 := field(status, "VmHWM:")
-		if gone(errors.Join(err, err2)) {
-			continue
-		}
-		if err := errors.Join(err, err2); err != nil {
-			return m, err
-		}
-		pss, err := field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
-		if err != nil && !gone(err) {
-			m.Kind = "RSS"
-		}
-		m.Bytes += pss << 10
-		rss += resident << 10
-		m.Peak += peak << 10
-	}
-	if m.Kind == "RSS" {
-		m.Bytes = rss
-	}
-	return m, nil
 }

@@ -4,6 +4,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,3 +88,6 @@ func (b *Bare) Kill() error {
 	}
 	return b.child.kill()
 }
+
+// Close implements [System].
+func (b *Bare) Close() error { return errors.Join(b.Stop(), os.RemoveAll(b.opts.Dir)) }

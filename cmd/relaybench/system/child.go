@@ -55,6 +55,16 @@ func startChild(log, trace string, program string, args ...string) (*child, erro
 	return c, nil
 }
 
+// over reports whether the program has ended.
+func (c *child) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // session gives the program's processes.
 func (c *child) session() proc.Session { return proc.Session(c.cmd.Process.Pid) }
 

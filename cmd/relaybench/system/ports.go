@@ -45,8 +45,11 @@ func (h *hole) accept() {
 	}
 }
 
-// close ends what is held. It may be called more than once.
+// close ends what is held. It may be called more than once, and on no hole at all.
 func (h *hole) close() {
+	if h == nil {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true

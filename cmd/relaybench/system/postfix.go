@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,10 +23,13 @@ import (
 // Postfix is a Postfix of its own: configuration, queue and port are apart from those of the machine's.
 type Postfix struct {
 	opts    PostfixOptions
+	ports   [2]int // by Mode
+	mode    Mode
+	refusal *refusal
 	child   *child
-	address string
 	lives   int
 	daemons string
+	logs    logCounter
 }
 
 // PostfixOptions says how a Postfix runs.
@@ -37,7 +41,7 @@ type PostfixOptions struct {
 }
 
 // postfixMain has Postfix hold its mail the cheapest way: nothing is looked up, counted or slowed down, and cleanup writes into
-// the hold queue, which the queue manager does not see.
+// the hold queue, which the queue manager does not see. What is not held is tried where nobody listens, and not again for weeks.
 const postfixMain = `compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
@@ -60,15 +64,22 @@ smtpd_client_event_limit_exceptions = static:all
 smtpd_peername_lookup = no
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_recipient_restrictions =
-smtpd_data_restrictions = check_client_access static:HOLD
+local_header_rewrite_clients =
+receive_override_options = no_address_mappings, no_header_body_checks
 smtpd_tls_security_level = none
 disable_dns_lookups = yes
 smtp_tls_security_level = none
-relayhost = [127.0.0.1]:1
+relayhost = [127.0.0.1]:%[4]d
+minimal_backoff_time = 20d
+maximal_backoff_time = 20d
+maximal_queue_lifetime = 30d
+bounce_queue_lifetime = 30d
 `
 
 // postfixMaster starts what taking mail and listing the queue needs.
 const postfixMaster = `127.0.0.1:%d inet n - n - - smtpd
+  -o smtpd_data_restrictions=check_client_access,static:HOLD
+127.0.0.1:%d inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -96,8 +107,9 @@ func NewPostfix(o PostfixOptions) (*Postfix, error) {
 		return nil, err
 	}
 	p := &Postfix{opts: o}
+	p.logs = logCounter{files: []string{p.maillog()}, text: []byte(" status=deferred ")}
 	if err := p.prepare(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	out, err := output(context.Background(), postconf, "-c", p.etc(), "-h", "daemon_directory")
 	if err != nil {
@@ -146,19 +158,25 @@ func (p *Postfix) prepare() error {
 	if err := os.Chown(filepath.Join(p.opts.Dir, "data"), uid, -1); err != nil {
 		return err
 	}
-	port, err := freePort()
-	if err != nil {
+	for i := range p.ports {
+		if p.ports[i], err = freePort(); err != nil {
+			return err
+		}
+	}
+	if p.refusal, err = openRefusal(); err != nil {
 		return err
 	}
-	p.address = fmt.Sprintf("127.0.0.1:%d", port)
-	main := fmt.Sprintf(postfixMain, p.opts.Dir, max(100, p.opts.Connections+20), p.opts.MessageSize)
+	main := fmt.Sprintf(postfixMain, p.opts.Dir, max(100, p.opts.Connections+20), p.opts.MessageSize, p.refusal.port)
 	if err := os.WriteFile(filepath.Join(p.etc(), "main.cf"), []byte(main), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(p.etc(), "master.cf"), fmt.Appendf(nil, postfixMaster, port), 0o644)
+	master := fmt.Sprintf(postfixMaster, p.ports[Hold], p.ports[Refuse])
+	return os.WriteFile(filepath.Join(p.etc(), "master.cf"), []byte(master), 0o644)
 }
 
 func (p *Postfix) etc() string { return filepath.Join(p.opts.Dir, "etc") }
+
+func (p *Postfix) maillog() string { return filepath.Join(p.opts.Dir, "maillog") }
 
 // Name implements [System].
 func (p *Postfix) Name() string { return "postfix" }
@@ -167,7 +185,7 @@ func (p *Postfix) Name() string { return "postfix" }
 func (p *Postfix) Dir() string { return filepath.Join(p.opts.Dir, "queue") }
 
 // Address implements [System].
-func (p *Postfix) Address() string { return p.address }
+func (p *Postfix) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.ports[p.mode]) }
 
 // Session implements [System].
 func (p *Postfix) Session() proc.Session { return p.child.session() }
@@ -181,9 +199,9 @@ func (p *Postfix) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = p.child.await(ctx, "postfix", func() bool { return greets(p.address) })
+	err = p.child.await(ctx, "postfix", func() bool { return greets(p.Address()) })
 	if err != nil {
-		if text, _ := os.ReadFile(filepath.Join(p.opts.Dir, "maillog")); len(text) > 0 {
+		if text, _ := os.ReadFile(p.maillog()); len(text) > 0 {
 			err = fmt.Errorf("%w\n%s", err, text[max(0, len(text)-2000):])
 		}
 	}
@@ -216,6 +234,34 @@ func (p *Postfix) Kill() error {
 		return nil
 	}
 	return p.child.kill()
+}
+
+// Close implements [System].
+func (p *Postfix) Close() error {
+	err := p.Stop()
+	if p.refusal != nil {
+		p.refusal.close()
+		p.refusal = nil
+	}
+	return errors.Join(err, os.RemoveAll(p.opts.Dir))
+}
+
+// Switch implements [Backlogger]: mail is held that comes in at one of two ports.
+func (p *Postfix) Switch(_ context.Context, m Mode) error {
+	p.mode = m
+	return nil
+}
+
+// Deferrals implements [Backlogger].
+func (p *Postfix) Deferrals() (int, error) { return p.logs.count() }
+
+// Delete implements [Backlogger].
+func (p *Postfix) Delete(ctx context.Context) error {
+	postsuper, err := find("postsuper")
+	if err == nil {
+		_, err = output(ctx, postsuper, "-c", p.etc(), "-d", "ALL")
+	}
+	return err
 }
 
 // postfixMessage is a line of `postqueue -j`.

@@ -28,6 +28,8 @@ type System interface {
 	Stop() error
 	// Kill ends all processes at once, as kill -9 does.
 	Kill() error
+	// Close stops the server and removes all that was made for it.
+	Close() error
 }
 
 // Queued is a message in a queue, with one recipient.
@@ -35,4 +37,25 @@ type Queued struct {
 	ID        string
 	Recipient string
 	Deferred  bool // it was tried, and failed for a reason that the queue names
+}
+
+// Mode says what becomes of mail that a system has taken.
+type Mode int
+
+// Modes.
+const (
+	Hold   Mode = iota // it waits; delivery costs next to nothing
+	Refuse             // it is tried once, deferred because the next host refuses connections, and not due again for weeks
+)
+
+// Backlogger is a System whose queue can be filled with deferred mail.
+type Backlogger interface {
+	System
+	// Switch sets the mode of mail that comes from now on. Mail that is held may be tried when the mode is Refuse again. It can
+	// be called before Start and while the server runs, and may change Address.
+	Switch(ctx context.Context, m Mode) error
+	// Deferrals counts attempts that ended in a deferral since the first Start, as the log has them.
+	Deferrals() (int, error)
+	// Delete removes all mail from the queue of the running server.
+	Delete(ctx context.Context) error
 }

@@ -3,7 +3,6 @@
 package system
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,10 +20,13 @@ import (
 // Relay is tlsrelay as a process of its own.
 type Relay struct {
 	opts    RelayOptions
-	hole    *hole
+	next    string   // "host:port" that all mail is routed to
+	hole    *hole    // open while that is it
+	refusal *refusal // open from the first use on
 	child   *child
 	address string
 	lives   int
+	logs    logCounter
 }
 
 // RelayOptions says how a Relay runs.
@@ -34,6 +36,7 @@ type RelayOptions struct {
 	Connections int    // of clients
 	MessageSize int    // the largest
 	Trace       string // file for strace; "" for none
+	Busy        bool   // deliver with as many connections as by default; otherwise with one
 }
 
 // NewRelay prepares a relay whose delivery is held.
@@ -41,10 +44,10 @@ func NewRelay(o RelayOptions) (*Relay, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &Relay{opts: o}, nil
+	return &Relay{opts: o, logs: logCounter{text: []byte(" result=deferred ")}}, nil
 }
 
-// relayConfig holds delivery at the price of one idle connection.
+// relayConfig sends all mail to one place, and tries what is deferred there again when the bench is long over.
 const relayConfig = `hostname = "relay.bench.test"
 data_dir = "data"
 [[listener]]
@@ -55,12 +58,19 @@ networks = ["127.0.0.0/8"]
 [limits]
 connections = %d
 message_size = "%dB"
-[delivery]
-connections = 1
-connections_per_destination = 1
+[queue]
+lifetime = "30d"
+retry = ["20d"]
+delay_notice = "off"
 [[route]]
 domain = "*"
 hosts = [%q]
+`
+
+// relayOneConnection holds delivery at the price of one idle connection.
+const relayOneConnection = `[delivery]
+connections = 1
+connections_per_destination = 1
 `
 
 // Name implements [System].
@@ -82,16 +92,15 @@ var readyLine = regexp.MustCompile(`(?m)^.*\bmsg=ready listeners=\[([0-9.:]+)\].
 
 // Start implements [System].
 func (r *Relay) Start(ctx context.Context) error {
-	var err error
-	if r.hole, err = openHole(); err != nil {
-		return err
-	}
-	text := fmt.Sprintf(relayConfig, r.opts.Connections, r.opts.MessageSize, r.hole.address())
-	if err := os.WriteFile(r.config(), []byte(text), 0o600); err != nil {
-		return err
+	if r.next == "" || r.hole != nil { // that of the last life is closed
+		if err := r.Switch(ctx, Hold); err != nil {
+			return err
+		}
 	}
 	r.lives++
 	log := filepath.Join(r.opts.Dir, fmt.Sprintf("log.%d", r.lives))
+	r.logs.files = append(r.logs.files, log)
+	var err error
 	if r.child, err = startChild(log, r.opts.Trace, r.opts.Program, "serve", "--config", r.config()); err != nil {
 		return err
 	}
@@ -106,16 +115,77 @@ func (r *Relay) Start(ctx context.Context) error {
 	})
 }
 
+// Switch implements [Backlogger].
+func (r *Relay) Switch(ctx context.Context, m Mode) error {
+	var err error
+	switch {
+	case m == Hold:
+		old := r.hole
+		if r.hole, err = openHole(); err != nil {
+			return err
+		}
+		defer old.close()
+		return r.RouteTo(ctx, r.hole.address())
+	case r.refusal == nil:
+		if r.refusal, err = openRefusal(); err != nil {
+			return err
+		}
+	}
+	old := r.hole
+	r.hole = nil
+	defer old.close()
+	return r.RouteTo(ctx, r.refusal.address())
+}
+
+// RouteTo sends all mail to a host from now on.
+func (r *Relay) RouteTo(ctx context.Context, next string) error {
+	r.next = next
+	text := fmt.Sprintf(relayConfig, r.opts.Connections, r.opts.MessageSize, next)
+	if !r.opts.Busy {
+		text += relayOneConnection
+	}
+	if err := os.WriteFile(r.config(), []byte(text), 0o600); err != nil || !r.running() {
+		return err
+	}
+	log := logCounter{files: []string{r.child.log}, text: []byte("the configuration was read again")}
+	before, err := log.count()
+	if err != nil {
+		return err
+	}
+	r.child.cmd.Process.Signal(syscall.SIGHUP)
+	return r.child.await(ctx, "tlsrelay after SIGHUP", func() bool {
+		now, err := log.count()
+		return err == nil && now > before
+	})
+}
+
+// running reports whether the relay was started and has not ended.
+func (r *Relay) running() bool { return r.child != nil && !r.child.over() }
+
+// Deferrals implements [Backlogger].
+func (r *Relay) Deferrals() (int, error) { return r.logs.count() }
+
+// Delete implements [Backlogger].
+func (r *Relay) Delete(ctx context.Context) error { return r.queue(ctx, "delete", "--all") }
+
+// Retry makes all mail due.
+func (r *Relay) Retry(ctx context.Context) error { return r.queue(ctx, "retry", "--all") }
+
+func (r *Relay) queue(ctx context.Context, args ...string) error {
+	_, err := output(ctx, r.opts.Program, append(append([]string{"queue"}, args...), "--config", r.config())...)
+	return err
+}
+
 // Stop implements [System]. Attempts under way would be waited for, so they are cut off once the relay begins no new ones.
 func (r *Relay) Stop() error {
 	if r.child == nil {
 		return nil
 	}
-	defer r.hole.close()
 	r.child.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+	log := logCounter{files: []string{r.child.log}, text: []byte("msg=stopping ")}
 	r.child.await(context.Background(), r.Name(), func() bool {
-		text, err := os.ReadFile(r.child.log)
-		return err != nil || bytes.Contains(text, []byte("msg=stopping"))
+		n, err := log.count()
+		return n > 0 || err != nil
 	})
 	r.hole.close()
 	return r.child.wait(r.Name())
@@ -128,6 +198,16 @@ func (r *Relay) Kill() error {
 	}
 	defer r.hole.close()
 	return r.child.kill()
+}
+
+// Close implements [System].
+func (r *Relay) Close() error {
+	err := r.Stop()
+	if r.refusal != nil {
+		r.refusal.close()
+		r.refusal = nil
+	}
+	return errors.Join(err, os.RemoveAll(r.opts.Dir))
 }
 
 // relayMessage is a line of `tlsrelay queue list --json`.

@@ -1,0 +1,114 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"tlsrelay/cmd/relaybench/system"
+)
+
+type backlogCommand struct {
+	bedFlags
+	Messages     int    `default:"1000000" help:"Deferred messages, one recipient each."`
+	PeerMessages int    `placeholder:"N" help:"Likewise for the peer. Default: a twentieth."`
+	Domains      int    `default:"1000" help:"Domains that the recipients are spread over."`
+	Size         int    `default:"4096" help:"Bytes of a message."`
+	Clients      int    `default:"20" help:"Connections at once when the rate of accepting is measured."`
+	Load         int    `default:"20000" placeholder:"N" help:"Messages of one such run."`
+	Rounds       int    `default:"3" help:"How often the full queue and an empty one take turns."`
+	Drain        string `enum:"delete,deliver" default:"delete" help:"How tlsrelay's queue is emptied: delete, or deliver to a sink over TLS."`
+}
+
+func (backlogCommand) Help() string {
+	return `Fills the queue with messages that were tried once and deferred, then measures: memory, the time from start to ready after
+an orderly stop and after kill -9 under load, the rate of accepting beside that of a server with an empty queue, and the disk
+that the queue takes, before and after it is emptied. Every acknowledged message must be in the queue, once. A peer gets a
+twentieth of the messages unless told otherwise: it takes that much longer.
+
+Example: relaybench backlog --messages 1000000 --peer postfix`
+}
+
+func (c *backlogCommand) check() error {
+	const mostMessages, mostSize = 100_000_000, 500_000_000
+	switch {
+	case c.Messages < 1 || c.Messages > mostMessages:
+		return usageError{fmt.Errorf("--messages: write a number from 1 to %d", mostMessages)}
+	case c.PeerMessages < 0 || c.PeerMessages > mostMessages:
+		return usageError{fmt.Errorf("--peer-messages: write a number from 1 to %d", mostMessages)}
+	case c.Domains < 1 || c.Domains > mostMessages:
+		return usageError{fmt.Errorf("--domains: write a number from 1 to %d", mostMessages)}
+	case c.Size < 1 || c.Size > mostSize:
+		return usageError{fmt.Errorf("--size: write a number from 1 to %d", mostSize)}
+	case c.Clients < 1 || c.Clients > 10_000:
+		return usageError{errors.New("--clients: write a number from 1 to 10000")}
+	case c.Load < 1 || c.Load > mostMessages:
+		return usageError{fmt.Errorf("--load: write a number from 1 to %d", mostMessages)}
+	case c.Rounds < 1 || c.Rounds > 100:
+		return usageError{errors.New("--rounds: write a number from 1 to 100")}
+	}
+	if c.PeerMessages == 0 {
+		c.PeerMessages = max(c.Messages/20, 1)
+	}
+	return nil
+}
+
+// fillClients is how many connections fill the queue; that is not measured.
+const fillClients = 50
+
+func (c *backlogCommand) Run(ctx context.Context, std streams) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	b, err := c.prepare(ctx, max(c.Clients, fillClients), c.Size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	b.busy = true
+	fmt.Fprintf(std.err, "on %s\n", b.place())
+	var results []*backlogResult
+	for _, name := range c.names(false) {
+		messages := c.Messages
+		if name == c.Peer {
+			messages = c.PeerMessages
+		}
+		r, err := c.measure(ctx, b, std, name, messages)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		results = append(results, r)
+	}
+	report := newBacklogReport(c, b, results)
+	if c.JSON {
+		err = json.NewEncoder(std.out).Encode(report)
+	} else {
+		err = report.write(std.out)
+	}
+	if report.Problem != "" {
+		err = errors.Join(err, errors.New(report.Problem))
+	}
+	return err
+}
+
+// measure takes one system through all stages.
+func (c *backlogCommand) measure(ctx context.Context, b *bed, std streams, name string, messages int) (_ *backlogResult, err error) {
+	sys, err := b.fresh(name, "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sys.Close()) }()
+	s := &stages{
+		backlogCommand: c, bed: b, sys: sys.(system.Backlogger), progress: newProgress(std.err, name),
+		out: &backlogResult{System: name, Messages: messages},
+	}
+	for _, stage := range []func(context.Context) error{s.fill, s.restart, s.crash, s.rates, s.compare, s.drain} {
+		if err := stage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.out, nil
+}
