@@ -58,7 +58,10 @@
 //
 //   - A segment is made, synced and its name synced before a frame goes into it. A start never writes to an old one.
 //   - After a failed write or sync a file is never written or synced again. The next segment's header says where the
-//     failed one ends, so that the failed batch, which may be whole on disk, does not count.
+//     failed one ends, so that the failed batch, which may be whole on disk, does not count. What is needed of the failed
+//     one is copied soon, and the segment with that header does not go before it.
+//   - A header passes over segments between the one that it follows and its own: they held nothing. Where the one that
+//     followed a segment is gone, that segment ends with its file.
 //   - A large text is synced, and its name, before the ACCEPT that names it. It is removed when the DONE is durable.
 //   - A frame counts as a whole or not at all. One that does not check, with good ones behind it or in a segment whose
 //     end is known, is damage: a warning with file and offset, and left out. At the end of a segment whose end is not
@@ -71,7 +74,8 @@
 //     So whatever order segments go in, no ended message comes back.
 //   - A segment that cannot be opened, or whose header the disk cannot read, is warned of and stays where it is, and with
 //     it all others until the next start. Another version in a header stops the start.
-//   - A hint is never synced and never trusted without its checksum, and only if it ends where the next header says.
+//   - A hint is never synced and never trusted without its checksum, and only if it ends where the next header says, unless
+//     the segment with that header is gone. The newest segment has none.
 //   - New mail is refused while the file system has less than the configured space, or none for the spare. Results of
 //     deliveries then go on in the rest of the active segment and in the spare.
 //

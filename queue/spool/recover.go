@@ -38,30 +38,60 @@ func list(dir Dir) (listing, error) {
 
 // recover reads all segments, oldest first, into the index.
 func (s *Store) recover(l listing) error {
-	seals := make(map[uint32]int64) // where a segment ends, by the header of the one after it
-	for _, seq := range l.segments {
-		g, h, err := s.readHeader(seq)
-		if err != nil {
-			return err
-		}
-		if h.prevEnd >= headerSize {
-			seals[h.prevSeq] = h.prevEnd
-		}
-		s.segments = append(s.segments, g)
-		s.bySeq[seq] = g
-		s.nextSeq = seq
+	seals, err := s.readHeaders(l.segments)
+	if err != nil {
+		return err
 	}
 	var buf []byte // one for all
 	for _, g := range s.segments {
 		if !g.unreadable && (s.thorough || !s.replayHint(g, seals[g.seq])) {
 			buf = s.replay(g, seals[g.seq], buf)
 		}
+		g.overrun = g.size > g.end
 	}
 	if slices.ContainsFunc(s.segments, func(g *segment) bool { return g.unreadable }) {
 		s.keepAll.Store(true) // what stands elsewhere may speak of messages in it
 	}
 	s.checkTexts(l.texts)
 	return nil
+}
+
+// unknownSeal is the seal of a segment when the one that followed it is gone. It ends where its hint says, or with its
+// file: with a failed batch behind its end it would have gone first.
+const unknownSeal = -1
+
+// readHeaders lists the segments and gives where they end, by the header of the one that was made after each.
+func (s *Store) readHeaders(seqs []uint32) (seals map[uint32]int64, err error) {
+	seals = make(map[uint32]int64)
+	for _, seq := range seqs {
+		g, h, err := s.readHeader(seq)
+		if err != nil {
+			return nil, err
+		}
+		if h.prevEnd >= headerSize {
+			s.seal(seals, h)
+		}
+		s.segments = append(s.segments, g)
+		s.bySeq[seq] = g
+		s.nextSeq = seq
+	}
+	return seals, nil
+}
+
+// seal notes what h says of the segments listed so far. Those behind the one that it follows held nothing when it was made,
+// or they would have been followed.
+func (s *Store) seal(seals map[uint32]int64, h header) {
+	for _, g := range slices.Backward(s.segments) {
+		if g.seq > h.prevSeq {
+			seals[g.seq] = headerSize
+			continue
+		}
+		seals[g.seq] = h.prevEnd
+		if g.seq < h.prevSeq {
+			seals[g.seq] = unknownSeal
+		}
+		return
+	}
 }
 
 // readHeader looks at the head of a segment. The only error is a version that is not ours: damage is reported and lived
@@ -77,7 +107,10 @@ func (s *Store) readHeader(seq uint32) (*segment, header, error) {
 	defer f.Close()
 	b := make([]byte, headerSize+len(g.marker))
 	n, err := f.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
+	if err == nil || err == io.EOF {
+		g.size, err = f.Size()
+	}
+	if err != nil {
 		g.unreadable = true
 		s.report(g, region{why: err})
 		return g, header{}, nil
@@ -107,7 +140,7 @@ func (s *Store) replayHint(g *segment, seal int64) bool {
 		return false
 	}
 	digests, end, err := readHint(s.dir, g)
-	if err != nil || end != seal {
+	if err != nil || end > g.size || seal != unknownSeal && end != seal {
 		return false
 	}
 	g.end = end
@@ -119,17 +152,16 @@ func (s *Store) replayHint(g *segment, seal int64) bool {
 // was when the process died, and what does not check at its end was never acknowledged.
 func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	f, err := s.dir.Open(g.name())
-	var size int64
-	if err == nil {
-		defer f.Close()
-		size, err = f.Size()
-	}
 	if err != nil {
 		g.unreadable = true
 		s.report(g, region{why: err})
 		return buf
 	}
-	limit := size
+	defer f.Close()
+	if seal == unknownSeal {
+		seal = g.size
+	}
+	size, limit := g.size, g.size
 	if seal != 0 {
 		limit = min(size, seal)
 	} else if err := f.Sync(); err != nil && !s.thorough {

@@ -24,12 +24,14 @@ const (
 type segment struct {
 	seq        uint32
 	marker     marker
+	size       int64 // of the file, as a start found it
 	end        int64 // durable bytes: frames behind it were not acknowledged and do not count
 	live       int64 // bytes of records, with their texts, that say how a message is now
 	stale      bool  // messages have been copied away: there are outdated ACCEPT records here
 	damaged    bool  // something here could not be read: set aside in the end, not unlinked
 	unreadable bool  // the file could not be opened or read at all: stays where it is
 	kept       bool  // survivors cannot be copied away: no more tries in this run
+	overrun    bool  // a failed batch stands behind the end: to go, and before the next segment, which says that it does not count
 
 	// graves counts the bytes of DONE and DELETE records here, by the other segment whose outdated ACCEPT they end. They
 	// must not go before that segment has.
@@ -37,7 +39,6 @@ type segment struct {
 	buried int64 // sum of graves
 
 	digests []byte // of all records, for the hint; nil: unknown, or the hint is written
-	hinted  bool   // there is a hint, or there cannot be one
 }
 
 func (g *segment) name() string { return segmentName(g.seq) }
@@ -62,7 +63,7 @@ func (g *segment) exhume(ref uint32) {
 
 // spent reports whether so little of the segment is needed that it is worth copying that away: a sealed one is then
 // to go.
-func (g *segment) spent() bool { return g.stale || g.needed()*spentPart < g.end }
+func (g *segment) spent() bool { return g.stale || g.overrun || g.needed()*spentPart < g.end }
 
 // empty reports whether the segment holds no frame.
 func (g *segment) empty() bool { return g.end <= headerSize }

@@ -94,15 +94,17 @@ func (s *Store) victim() *segment {
 	if s.keepAll.Load() || len(s.segments) == 0 {
 		return nil
 	}
-	sealed := s.segments[:len(s.segments)-1]
-	i := slices.IndexFunc(sealed, func(g *segment) bool { return g.needed() == 0 && !g.unreadable })
-	if i < 0 {
-		i = slices.IndexFunc(sealed, func(g *segment) bool { return g.spent() && !g.kept })
+	var spent *segment
+	for i, g := range s.segments[:len(s.segments)-1] {
+		switch {
+		case i > 0 && s.segments[i-1].overrun: // only its header says where that one ends
+		case g.needed() == 0:
+			return g
+		case spent == nil && g.spent() && !g.kept:
+			spent = g
+		}
 	}
-	if i < 0 {
-		return nil
-	}
-	return sealed[i]
+	return spent
 }
 
 // putAway unlinks a segment. One with damage is kept under another name: there may be mail in it that a person can

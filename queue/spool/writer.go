@@ -116,6 +116,9 @@ func (s *Store) abandon(cause error) {
 	s.log.Error("spool: could not write, going on in a new segment", "file", s.active().name(), "error", cause)
 	s.file.Close()
 	s.file = nil
+	s.mu.Lock()
+	s.active().overrun = true
+	s.mu.Unlock()
 	s.dropUseless()
 	if err := s.rotate(0); err != nil {
 		s.log.Error("spool: no new segment, trying again with the next batch", "error", err)
@@ -185,12 +188,15 @@ func (s *Store) leave() {
 	}
 }
 
-// dropUseless takes the last segment away if it holds nothing: one whose first write failed. If the removal may not be
-// durable the segment stays listed, and the next one seals it.
+// dropUseless takes the last segment away if it holds nothing: one whose first write failed. Should its file stay, or come
+// back: the next header passes it over.
 func (s *Store) dropUseless() {
 	g := s.active()
-	if !g.useless() || s.dir.Remove(g.name()) != nil || s.dir.Sync() != nil {
+	if !g.useless() {
 		return
+	}
+	if err := errors.Join(s.dir.Remove(g.name()), s.dir.Sync()); err != nil {
+		s.log.Warn("spool: could not remove a segment that holds nothing; the next start tries again", "file", g.name(), "error", err)
 	}
 	s.mu.Lock()
 	s.segments = s.segments[:len(s.segments)-1]
