@@ -66,17 +66,21 @@ func decodeHint(b []byte, g *segment) (digests []byte, end int64, err error) {
 func (s *Store) writeHints() {
 	for _, g := range s.sealed() {
 		s.mu.RLock()
-		missing := g.digests != nil && !g.damaged && !g.unreadable && !g.empty()
+		now := *g
 		s.mu.RUnlock()
-		if !missing || s.quitting() {
+		if now.digests == nil || now.damaged || now.unreadable || now.empty() || s.quitting() {
 			continue
 		}
-		if err := s.writeHint(g); err != nil {
+		if err := s.writeHint(&now); err != nil {
 			s.log.Warn("spool: could not write a hint; the next start reads the whole segment", "file", g.name(), "error", err)
 		}
 		s.mu.Lock()
 		g.digests = nil
+		damaged := g.damaged
 		s.mu.Unlock()
+		if damaged { // found meanwhile
+			s.dir.Remove(hintName(g.seq))
+		}
 	}
 }
 

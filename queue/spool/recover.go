@@ -193,7 +193,7 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 func (s *Store) replayFrame(g *segment, frame []digest) {
 	for i := range frame {
 		s.apply(g, &frame[i])
-		g.digests = appendDigest(g.digests, &frame[i])
+		g.keep(&frame[i])
 	}
 }
 

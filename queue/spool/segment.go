@@ -38,7 +38,7 @@ type segment struct {
 	graves map[uint32]int64
 	buried int64 // sum of graves
 
-	digests []byte // of all records, for the hint; nil: unknown, or the hint is written
+	digests []byte // of all records, for the hint; nil: unknown after damage, or the hint is written
 }
 
 func (g *segment) name() string { return segmentName(g.seq) }
@@ -59,6 +59,13 @@ func (g *segment) bury(ref uint32, size int64) {
 func (g *segment) exhume(ref uint32) {
 	g.buried -= g.graves[ref]
 	delete(g.graves, ref)
+}
+
+// keep adds to the digests, if they are known.
+func (g *segment) keep(d *digest) {
+	if g.digests != nil {
+		g.digests = appendDigest(g.digests, d)
+	}
 }
 
 // spent reports whether so little of the segment is needed that it is worth copying that away: a sealed one is then

@@ -234,3 +234,64 @@ func TestNoCopyWithoutRoom(t *testing.T) {
 		t.Error("with space it was not copied")
 	}
 }
+
+// A segment turns out damaged while its hint is written: the other messages in it are found at the next start.
+func TestDamageWhileHintIsWritten(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	var s *Store
+	s = openHooked(t, m, func(name string) {
+		if name == hintName(1) {
+			_, _, err := s.Claim(ctx, "test", queue.JobKey{ID: 2, Destination: "a.example"})
+			if !errors.Is(err, queue.ErrGone) {
+				t.Errorf("error %v", err)
+			}
+		}
+	})
+	for i := 1; i <= 3; i++ {
+		must(t, put(s, testItem(i), "text"))
+	}
+	m.names[segmentName(1)].data[s.index.get(2).accept.off+recordHead+20] ^= 1
+	must(t, s.rotate(0))
+	s.writeHints()
+	must(t, s.Close())
+	wantIDs(t, open(t, m), 1, 3)
+}
+
+// A segment with damage goes: the records in it of ended messages are copied all the same, those before the damage, too.
+func TestGravesBesideDamage(t *testing.T) {
+	for name, restart := range map[string]bool{"found while it was written": false, "found at a start": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, 1<<20)
+			s := open(t, m)
+			must(t, put(s, testItem(1), strings.Repeat("x", 300)))
+			must(t, put(s, testItem(2), strings.Repeat("x", 300)))
+			must(t, s.rotate(0))
+			must(t, finish(s, 1))
+			must(t, put(s, testItem(3), "damaged soon"))
+			f, off := m.names[segmentName(2)], s.index.get(3).accept.off+recordHead+20
+			f.data[off] ^= 1
+			f.synced[off] ^= 1
+			if !restart {
+				if _, err := s.Get(ctx, 3); !errors.Is(err, queue.ErrGone) {
+					t.Fatalf("error %v", err)
+				}
+			}
+			must(t, put(s, testItem(4), "text"))
+			must(t, put(s, testItem(5), strings.Repeat("x", 900)))
+			must(t, finish(s, 5))
+			if restart {
+				must(t, s.Close())
+				s = open(t, m)
+			} else {
+				must(t, s.rotate(0))
+			}
+			s.tidyOnce()
+			if m.names[segmentName(2)+damagedSuffix] == nil || m.names[segmentName(1)] == nil {
+				t.Fatal("the damaged segment is not gone, or the one before it is")
+			}
+			m.PowerCut(storetest.KeepNothing)
+			s.Close()
+			wantIDs(t, open(t, m), 2, 4)
+		})
+	}
+}

@@ -135,7 +135,7 @@ func (s *Store) applyGroup(g *group) {
 	}
 	for i := range g.digests {
 		s.apply(g.seg, &g.digests[i])
-		g.seg.digests = appendDigest(g.seg.digests, &g.digests[i])
+		g.seg.keep(&g.digests[i])
 	}
 	for _, r := range g.requests {
 		if r.then != nil {

@@ -1,0 +1,35 @@
+package spool
+
+import "testing"
+
+// hookFS calls before ahead of each creation of a file.
+type hookFS struct {
+	FS
+	before func(name string)
+}
+
+type hookDir struct {
+	Dir
+	fs *hookFS
+}
+
+func (f *hookFS) OpenDir(name string) (Dir, error) {
+	d, err := f.FS.OpenDir(name)
+	return &hookDir{d, f}, err
+}
+
+func (d *hookDir) Create(name string) (File, error) {
+	d.fs.before(name)
+	return d.Dir.Create(name)
+}
+
+// openHooked opens a store on m that calls before ahead of each creation of a file.
+func openHooked(t *testing.T, m *memFS, before func(name string)) *Store {
+	t.Helper()
+	opts := m.opts
+	opts.FS = &hookFS{m, before}
+	s, err := Open("mem", opts)
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
