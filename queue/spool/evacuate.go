@@ -54,9 +54,12 @@ func (s *Store) evacuate(g *segment) error {
 			return err
 		}
 		s.mu.RLock()
-		damaged := g.damaged
+		damaged, graves := g.damaged, g.buried
 		live = g.live
 		s.mu.RUnlock()
+		if pass == 0 && e.buried != graves {
+			return fmt.Errorf("of %d bytes of records that end messages, only %d can be read", graves, e.buried)
+		}
 		if live == 0 {
 			return nil
 		}
@@ -72,6 +75,7 @@ type evacuation struct {
 	*Store
 	seg    *segment
 	graves bool              // copy DONE and DELETE records, too
+	buried int64             // of those, as the segment counts them
 	seen   map[queue.ID]bool // copied in this pass
 	moves  []move
 	size   int64
@@ -194,6 +198,7 @@ func (e *evacuation) grave(d *digest) {
 		return seq == e.seg.seq || e.segment(seq) == nil
 	})
 	if len(refs) > 0 {
+		e.buried += int64(len(refs)) * int64(d.size)
 		e.add(move{kind: d.kind, id: d.id, refs: refs, record: appendEnd(nil, d.kind, d.id, refs)})
 	}
 }

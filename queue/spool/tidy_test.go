@@ -295,3 +295,31 @@ func TestGravesBesideDamage(t *testing.T) {
 		})
 	}
 }
+
+// A segment does not go while records in it that end messages elsewhere cannot be read to be copied.
+func TestGravesThatCannotBeRead(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	s := open(t, m)
+	must(t, put(s, testItem(1), strings.Repeat("x", 300)))
+	must(t, put(s, testItem(2), strings.Repeat("x", 300)))
+	must(t, s.rotate(0))
+	must(t, finish(s, 1))
+	must(t, put(s, testItem(3), strings.Repeat("x", 300)))
+	must(t, s.rotate(0))
+	s.writeHints()
+	delete(m.names, hintName(2))
+	must(t, finish(s, 3))
+	m.names[segmentName(2)].bad = [2]int64{headerSize, headerSize + 1}
+	s.tidyOnce()
+	m.names[segmentName(2)].bad = [2]int64{}
+	m.PowerCut(storetest.KeepNothing)
+	s.Close()
+	s = open(t, m)
+	wantIDs(t, s, 2)
+	s.tidyOnce()
+	if m.names[segmentName(2)] != nil {
+		t.Error("with a sound disk the segment is not gone")
+	}
+	must(t, s.Close())
+	wantIDs(t, open(t, m), 2)
+}
