@@ -15,7 +15,7 @@ type request struct {
 	puts    []preparedPut
 	updates []preparedUpdate
 	moves   []move // copies of what is in a segment that shall go
-	then    func() // another change to the index or the segments, made under mu
+	change  func() // another change to the index or the segments, and nothing else
 	size    int64  // the most bytes it takes in a segment
 	done    chan error
 }
@@ -71,9 +71,9 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	}
 }
 
-// change has the writer make a change to the index or the segments.
+// change has the writer make a change to the index or the segments, under mu. It needs no disk.
 func (s *Store) change(do func()) error {
-	return s.submit(context.Background(), &request{then: do, done: make(chan error, 1)})
+	return s.submit(background, &request{change: do, done: make(chan error, 1)})
 }
 
 // prepare does all that needs no lock in the caller's goroutine, and seizes the bodies: after an error, too, those in

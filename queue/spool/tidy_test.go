@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tlsrelay/queue"
@@ -322,4 +323,23 @@ func TestGravesThatCannotBeRead(t *testing.T) {
 	}
 	must(t, s.Close())
 	wantIDs(t, open(t, m), 2)
+}
+
+// Without a disk to write to a damaged message leaves the queue all the same.
+func TestDamageOnFullDisk(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	s := open(t, m)
+	must(t, put(s, testItem(1), "text"))
+	must(t, put(s, testItem(2), "text"))
+	m.names[segmentName(1)].data[s.index.get(2).accept.off+recordHead+20] ^= 1
+	m.Fail(m.Ops(), -1, syscall.ENOSPC)
+	if err := put(s, testItem(3), "text"); !errors.Is(err, queue.ErrFull) {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := s.Get(ctx, 2); !errors.Is(err, queue.ErrGone) {
+		t.Fatalf("error %v", err)
+	}
+	if st := s.Stats(); st.Messages != 1 || st.Damaged != 1 {
+		t.Errorf("stats %+v", st)
+	}
 }

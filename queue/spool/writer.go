@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"tlsrelay/queue"
@@ -28,7 +29,7 @@ func (s *Store) run() {
 
 // commit makes a group of batches durable and answers their callers.
 func (s *Store) commit(requests []*request) {
-	requests = s.refuseFresh(requests)
+	requests = s.refuseFresh(s.makeChanges(requests))
 	if len(requests) == 0 {
 		return
 	}
@@ -56,6 +57,20 @@ func (s *Store) commit(requests []*request) {
 	if cap(g.scratch) <= writeMax {
 		s.records = g.scratch
 	}
+}
+
+// makeChanges makes the changes that need no disk, and gives the other requests.
+func (s *Store) makeChanges(requests []*request) []*request {
+	return slices.DeleteFunc(requests, func(r *request) bool {
+		if r.change == nil {
+			return false
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r.change()
+		r.done <- nil
+		return true
+	})
 }
 
 func answer(requests []*request, err error) {
@@ -136,11 +151,6 @@ func (s *Store) applyGroup(g *group) {
 	for i := range g.digests {
 		s.apply(g.seg, &g.digests[i])
 		g.seg.keep(&g.digests[i])
-	}
-	for _, r := range g.requests {
-		if r.then != nil {
-			r.then()
-		}
 	}
 }
 
