@@ -66,6 +66,8 @@
 //   - A frame counts as a whole or not at all. One that does not check, with good ones behind it or in a segment whose
 //     end is known, is damage: a warning with file and offset, and left out. At the end of a segment whose end is not
 //     known it was never acknowledged, and is left out without alarm.
+//   - Of a message whose STATE turns out damaged the index keeps what it knows; one whose ACCEPT does is out of the queue,
+//     and its text of its own is set aside. One with a damaged text stays until its sender has been told.
 //   - Copying writes a message whole: text, envelope and present state in one new ACCEPT, which makes all its earlier
 //     records outdated. The writer leaves it out if the message changed since it was read.
 //   - A segment is unlinked when no message has its latest ACCEPT or STATE there, and the directory is synced before the

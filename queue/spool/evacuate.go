@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"slices"
 
 	"tlsrelay/queue"
@@ -139,14 +140,14 @@ func (e *evacuation) message(d *digest) error {
 	return e.moveMessage(v, &it, accept.text)
 }
 
-// moveMessage copies a message. One whose text is damaged stays where it is: its sender can still be told.
+// moveMessage copies a message. One whose text is damaged stays where it is: its sender can still be told, also after
+// a start, unless that finds no hint and leaves the message out.
 func (e *evacuation) moveMessage(v view, it *queue.Item, t text) error {
 	m := move{kind: recAccept, id: v.id, was: v, record: appendAccept(nil, it, t), rcpts: briefs(it.Recipients)}
 	if t.file == 0 {
 		var err error
 		if m.text, err = e.readText(&v, t); isDamage(err) {
 			e.log.Error("spool: the text of a message is damaged", "id", v.id, "error", err)
-			e.dir.Remove(hintName(e.seg.seq))
 			return e.change(func() { e.tarnish(e.seg) })
 		} else if err != nil {
 			return err
@@ -177,7 +178,11 @@ func (e *evacuation) readText(v *view, t text) ([]byte, error) {
 	defer e.files.put(h)
 	b := make([]byte, t.size)
 	if len(b) > 0 {
-		if _, err := h.ReadAt(b, int64(v.accept.off)+int64(v.size)-t.size); err != nil {
+		_, err := h.ReadAt(b, int64(v.accept.off)+int64(v.size)-t.size)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
 			return nil, e.placeError(v.accept, err)
 		}
 	}

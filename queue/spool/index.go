@@ -3,6 +3,7 @@ package spool
 import (
 	"slices"
 	"sort"
+	"time"
 
 	"tlsrelay/queue"
 )
@@ -40,6 +41,16 @@ func (s *slot) set(due int64, done bool, state place, bytes uint32) {
 	s.due, s.state, s.weight = due, state, bytes&^doneBit
 	if done {
 		s.weight |= doneBit
+	}
+}
+
+// amend brings r to what the slot says. They differ when a STATE record was damaged.
+func (s *slot) amend(r *queue.Recipient) {
+	if s.done() && !r.State.Done() {
+		r.State = queue.Delivered
+	}
+	if s.due != dueTime(r.NextAttempt) {
+		r.NextAttempt = time.Unix(0, s.due).UTC()
 	}
 }
 

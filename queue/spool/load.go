@@ -51,12 +51,28 @@ func (s *Store) pull(v view) (queue.Item, record, error) {
 		if !there {
 			return it, accept, goneError(v.id)
 		}
-		if same {
+		var state *stateError
+		switch {
+		case !same:
+			v = now
+		case errors.As(err, &state) && isDamage(err):
+			if err := s.disregard(&v, state); err != nil {
+				return it, accept, err
+			}
+		default:
 			return it, accept, fmt.Errorf("spool: message %s: %w", v.id, err)
 		}
-		v = now
 	}
 }
+
+// stateError is trouble with the STATE record at a place.
+type stateError struct {
+	place
+	err error
+}
+
+func (e *stateError) Error() string { return e.err.Error() }
+func (e *stateError) Unwrap() error { return e.err }
 
 func (s *Store) tryPull(v *view) (queue.Item, record, error) {
 	accept, err := s.readRecord(v.accept, recAccept, v.id)
@@ -72,11 +88,12 @@ func (s *Store) tryPull(v *view) (queue.Item, record, error) {
 	for i := range v.slots {
 		p := v.slots[i].state
 		if p == (place{}) {
+			v.slots[i].amend(&it.Recipients[i])
 			continue
 		}
 		if p != at {
 			if state, err = s.readRecord(p, recState, v.id); err != nil {
-				return it, accept, err
+				return it, accept, &stateError{p, err}
 			}
 			at = p
 		}
@@ -158,15 +175,43 @@ func isDamage(err error) bool {
 }
 
 // lose has a message taken out of the index whose envelope is damaged: nobody can deliver or bounce it. Its segment will
-// be set aside for a person to look at. Without a hint the next start finds the damage, too.
+// be set aside for a person to look at, and a text in a file of its own is at once. Without a hint the next start finds the
+// damage, too.
 func (s *Store) lose(v view, err error) {
 	s.log.Error("spool: a message is damaged and out of the queue; its file is set aside when the other mail in it is done",
 		"id", v.id, "error", err)
+	lost := false
 	s.change(func() {
-		if s.same(&v) {
+		if lost = s.same(&v); lost {
 			s.tarnish(s.segment(v.accept.seg))
+			delete(s.texts, v.id)
 			s.forget(v.id)
 		}
 	})
 	s.dir.Remove(hintName(v.accept.seg))
+	if lost && v.text != 0 {
+		s.setTextAside(v.text)
+	}
+}
+
+// disregard is told that a STATE record is damaged. Of what it said the index knows when the recipients are due and
+// which are done; the rest is as their ACCEPT has it.
+func (s *Store) disregard(v *view, damage *stateError) error {
+	s.log.Error("spool: what became of some recipients of a message is damaged; their attempts so far are forgotten",
+		"id", v.id, "error", damage)
+	err := s.change(func() {
+		if !s.same(v) {
+			return
+		}
+		s.tarnish(s.segment(damage.seg))
+		slots := s.index.slots(s.index.get(v.id))
+		for i := range slots {
+			if slot := &slots[i]; slot.state == damage.place {
+				s.release(slot.state, slot.bytes())
+				slot.set(slot.due, slot.done(), place{}, 0)
+			}
+		}
+	})
+	s.dir.Remove(hintName(damage.seg))
+	return err
 }

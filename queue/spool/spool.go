@@ -204,11 +204,8 @@ func (s *Store) sweepTexts() {
 		switch {
 		case s.keepAll.Load():
 		case s.damaged > 0:
-			name := textName(number)
-			s.log.Warn("spool: a text without a message; it may be of one that was damaged, and is set aside", "file", name+damagedSuffix)
-			if err := s.dir.Rename(name, name+damagedSuffix); err != nil {
-				s.log.Warn("spool: could not set a text aside", "file", name, "error", err)
-			}
+			s.log.Warn("spool: a text without a message; it may be of one that was damaged", "file", textName(number))
+			s.setTextAside(number)
 		default:
 			s.removeText(number)
 		}

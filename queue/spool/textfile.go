@@ -81,3 +81,13 @@ func (s *Store) removeText(number uint64) {
 			"file", textName(number), "error", err)
 	}
 }
+
+// setTextAside keeps the text of a message that is damaged, for a person to look at.
+func (s *Store) setTextAside(number uint64) {
+	name := textName(number)
+	if err := s.dir.Rename(name, name+damagedSuffix); err != nil {
+		s.log.Warn("spool: could not set a text aside", "file", name, "error", err)
+		return
+	}
+	s.log.Warn("spool: a text is set aside", "file", name+damagedSuffix)
+}

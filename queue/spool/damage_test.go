@@ -1,0 +1,120 @@
+package spool
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tlsrelay/queue"
+	"tlsrelay/queue/storetest"
+)
+
+// spoil changes a byte on disk.
+func (m *memFS) spoil(name string, off int64) {
+	m.names[name].data[off] ^= 1
+	if f := m.names[name]; int(off) < len(f.synced) && &f.synced[0] != &f.data[0] {
+		f.synced[off] ^= 1
+	}
+}
+
+// A message whose STATE is damaged is not lost: what the index knows of it stays, and the rest is as it was accepted.
+func TestDamagedState(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	s := open(t, m)
+	it := testItem(1)
+	for _, d := range []string{"b.example", "c.example"} {
+		it.Recipients = append(it.Recipients, queue.Recipient{Address: "u@" + d, Destination: d})
+	}
+	must(t, put(s, it, strings.Repeat("x", 500)))
+	must(t, s.rotate(0))
+	must(t, finish(s, 1))
+	p, later := s.index.slots(s.index.get(1))[0].state, time.Unix(2e9, 0).UTC()
+	it, token, err := s.Claim(ctx, "test", queue.JobKey{ID: 1, Destination: "b.example"})
+	must(t, err)
+	it.Recipients[1].NextAttempt, it.Recipients[1].Attempts = later, 1
+	must(t, s.Commit(ctx, &queue.Batch{Update: []queue.Update{{Job: queue.JobKey{ID: 1, Destination: "b.example"}, Token: token,
+		Recipients: []queue.RecipientUpdate{{Index: 1, Recipient: it.Recipients[1]}}}}}))
+	q := s.index.slots(s.index.get(1))[1].state
+	must(t, s.rotate(0))
+	s.writeHints()
+	m.spoil(segmentName(p.seg), int64(p.off)+recordHead+9)
+	m.spoil(segmentName(q.seg), int64(q.off)+recordHead+9)
+	check := func(want ...queue.State) {
+		t.Helper()
+		it, err := s.Get(ctx, 1)
+		must(t, err)
+		var got []queue.State
+		for _, r := range it.Recipients {
+			got = append(got, r.State)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("states %v, want %v", got, want)
+		}
+	}
+	check(queue.Delivered, queue.Queued, queue.Queued)
+	if it, err := s.Get(ctx, 1); err != nil || !it.Recipients[1].NextAttempt.Equal(later) {
+		t.Errorf("next attempt at %v, %v", it.Recipients[1].NextAttempt, err)
+	}
+	if st := s.Stats(); st.Damaged != 2 || st.Messages != 1 {
+		t.Errorf("stats %+v", st)
+	}
+	s.tidyOnce()
+	if m.names[segmentName(2)+damagedSuffix] == nil {
+		t.Error("the damaged segment is not set aside")
+	}
+	must(t, s.Close())
+	s = open(t, m) // as it was accepted
+	check(queue.Queued, queue.Queued, queue.Queued)
+	checkText(t, s, 1, strings.Repeat("x", 500))
+}
+
+// The text in a file of its own of a message with a damaged envelope is set aside.
+func TestDamagedEnvelopeOfLargeText(t *testing.T) {
+	m := largeMachine(t)
+	s := open(t, m)
+	must(t, put(s, testItem(1), strings.Repeat("a", 2000)))
+	number := s.texts[1]
+	m.spoil(segmentName(1), int64(s.index.get(1).accept.off)+recordHead+20)
+	if _, err := s.Get(ctx, 1); !errors.Is(err, queue.ErrGone) {
+		t.Fatalf("error %v", err)
+	}
+	for range 2 {
+		s.tidyOnce()
+		if m.names[textName(number)+damagedSuffix] == nil {
+			t.Fatal("the text is not set aside")
+		}
+		must(t, s.Close())
+		s = open(t, m)
+	}
+}
+
+// A message whose text is damaged stays in the queue over a start, until its sender has been told.
+func TestDamagedTextStays(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	s := open(t, m)
+	must(t, put(s, testItem(1), strings.Repeat("x", 100)))
+	must(t, put(s, testItem(2), strings.Repeat("x", 1000)))
+	must(t, s.rotate(0))
+	s.tidyOnce()
+	name, off := textPlace(s, 1)
+	m.spoil(name, off)
+	must(t, finish(s, 2))
+	for range 2 {
+		s.tidyOnce()
+		wantIDs(t, s, 1)
+		if st := s.Stats(); st.Damaged != 1 {
+			t.Errorf("stats %+v", st)
+		}
+		m.PowerCut(storetest.KeepAll)
+		s.Close()
+		s = open(t, m)
+	}
+	must(t, finish(s, 1))
+	s.tidyOnce()
+	wantIDs(t, s)
+	if n := s.Stats().Segments; n != 1 {
+		t.Errorf("%d segments", n)
+	}
+}
