@@ -90,10 +90,12 @@ func (s *Store) forget(id queue.ID) {
 	s.index.remove(id)
 }
 
-// tarnish notes that something in g cannot be read: g is to be set aside, not unlinked.
+// tarnish notes that something in g cannot be read: g is to be set aside, not unlinked, and soon. What can be read another
+// day may be an outdated ACCEPT.
 func (s *Store) tarnish(g *segment) {
 	if g != nil {
 		g.damaged, g.digests = true, nil
+		s.markStale(g)
 	}
 	s.damaged++
 }
@@ -137,7 +139,7 @@ func (s *Store) release(p place, bytes uint32) {
 // segment gives the segment with a number, nil if it is not there any more.
 func (s *Store) segment(seq uint32) *segment { return s.bySeq[seq] }
 
-// markStale notes that g holds outdated ACCEPT records.
+// markStale notes that g holds outdated ACCEPT records, or may.
 func (s *Store) markStale(g *segment) {
 	if !g.stale {
 		g.stale = true

@@ -118,3 +118,39 @@ func TestDamagedTextStays(t *testing.T) {
 		t.Errorf("%d segments", n)
 	}
 }
+
+// A segment that could not be read for one life of the process may hold an outdated ACCEPT of a message that was done in
+// that life. The message must not come back when the others that speak of it are gone.
+func TestUnreadableSegmentStaysDead(t *testing.T) {
+	m := newMachine(t, 2000)
+	s := open(t, m)
+	must(t, put(s, testItem(1), "copied"))
+	must(t, put(s, testItem(2), "damaged soon"))
+	next := fill(t, s, 3)
+	for i := 3; i < next; i++ {
+		must(t, finish(s, i))
+	}
+	name, off := textPlace(s, 2)
+	m.spoil(name, off)
+	s.tidyOnce()
+	must(t, s.Close())
+	for _, hidden := range []bool{true, false, false} {
+		if hidden {
+			m.names[name].bad = [2]int64{0, 1}
+		}
+		s = open(t, m)
+		m.names[name].bad = [2]int64{}
+		if hidden {
+			must(t, finish(s, 1))
+		} else if s.index.get(1) != nil {
+			t.Fatal("a message that was done is back")
+		}
+		last := fill(t, s, next)
+		for i := next; i < last; i++ {
+			must(t, finish(s, i))
+		}
+		next = last
+		s.tidyOnce()
+		must(t, s.Close())
+	}
+}

@@ -71,8 +71,9 @@
 //   - Copying writes a message whole: text, envelope and present state in one new ACCEPT, which makes all its earlier
 //     records outdated. The writer leaves it out if the message changed since it was read.
 //   - A segment is unlinked when no message has its latest ACCEPT or STATE there, and the directory is synced before the
-//     next one goes. A DONE or DELETE names the other segments that hold an ACCEPT of its message: the latest one, and
-//     outdated ones that copying left. While any of them is there the record is needed, and is copied like a message.
+//     next one goes. A DONE or DELETE names the other segments that may hold an ACCEPT of its message: that of the latest
+//     one, and older ones from which messages were copied or in which something could not be read. While any of them is
+//     there the record is needed, and is copied like a message.
 //     So whatever order segments go in, no ended message comes back.
 //   - A segment that cannot be opened, or whose header the disk cannot read, is warned of and stays where it is, and with
 //     it all others until the next start. Another version in a header stops the start.

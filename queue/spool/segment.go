@@ -27,7 +27,7 @@ type segment struct {
 	size       int64 // of the file, as a start found it
 	end        int64 // durable bytes: frames behind it were not acknowledged and do not count
 	live       int64 // bytes of records, with their texts, that say how a message is now
-	stale      bool  // messages have been copied away: there are outdated ACCEPT records here
+	stale      bool  // messages have been copied away, or cannot be read: there may be outdated ACCEPT records here
 	damaged    bool  // something here could not be read: set aside in the end, not unlinked
 	unreadable bool  // the file could not be opened or read at all: stays where it is
 	kept       bool  // survivors cannot be copied away: no more tries in this run

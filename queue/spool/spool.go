@@ -63,7 +63,7 @@ type Store struct {
 	lastToken   queue.Token
 	segments    []*segment // by age; the last one is written, or sealed after a fault
 	bySeq       map[uint32]*segment
-	stale       []uint32 // segments with outdated ACCEPT records, in order
+	stale       []uint32 // segments that may hold outdated ACCEPT records, in order
 	capacity    int64    // bytes that the last segment has space for
 	spare       File     // nil: none
 	spareSize   int64
