@@ -128,11 +128,14 @@ func (s *Store) unlink(e *entry) {
 
 // release counts bytes at p as dead.
 func (s *Store) release(p place, bytes uint32) {
-	if g := s.segment(p.seg); g != nil {
-		g.live -= int64(bytes)
-		if g.spent() {
-			s.wake()
-		}
+	g := s.segment(p.seg)
+	if g == nil {
+		return
+	}
+	was := g.spent()
+	g.live -= int64(bytes)
+	if g.spent() && !was || g.needed() == 0 {
+		s.wake()
 	}
 }
 
