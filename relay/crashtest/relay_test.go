@@ -39,6 +39,9 @@ func newRig(t *testing.T, dataDir, more string) *rig {
 	}
 }
 
+// anyPort is an address that nobody else's clients know, so that none takes a relay for the one that had its port before.
+const anyPort = "127.0.71.1:0"
+
 // configure writes the configuration for the next life.
 func (r *rig) configure(t *testing.T) {
 	t.Helper()
@@ -48,7 +51,7 @@ func (r *rig) configure(t *testing.T) {
 hostname = %q
 data_dir = %q
 [[listener]]
-address = "127.0.0.1:0"
+address = %q
 tls = "off"
 auth = "off"
 networks = ["127.0.0.0/8"]
@@ -56,7 +59,7 @@ networks = ["127.0.0.0/8"]
 servers = [%q]
 [log]
 format = "json"
-`, nameOf(r.lives), r.dataDir, r.names.Addr())
+`, nameOf(r.lives), r.dataDir, anyPort, r.names.Addr())
 	for _, domain := range []string{good, wait, senderDomain[1:]} {
 		fmt.Fprintf(&b, "[[route]]\ndomain = %q\nhosts = [%q]\n", domain, r.host.address)
 	}
