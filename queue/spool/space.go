@@ -26,11 +26,13 @@ func (s *Store) Room(ctx context.Context) error {
 
 // lookForRoom is ErrFull if there is too little space for new mail.
 func (s *Store) lookForRoom() error {
-	if s.lacksSpare() && !s.makeSpare() {
-		return fmt.Errorf("%w: the disk is full", queue.ErrFull)
-	}
-	if free, err := s.dir.Free(); err == nil && free < s.freeSpace {
+	free, err := s.dir.Free()
+	known := err == nil
+	if known && free < s.freeSpace {
 		return fmt.Errorf("%w: the disk has %d bytes left, under the limit of %d", queue.ErrFull, free, s.freeSpace)
+	}
+	if s.lacksSpare() && (known && free < s.leastSegment() || !s.makeSpare()) {
+		return fmt.Errorf("%w: the disk is full", queue.ErrFull)
 	}
 	return nil
 }
@@ -86,7 +88,7 @@ func (s *Store) makeFile(name string, size int64) (File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	least := max(size, min(minSegment, s.segmentSize))
+	least := max(size, s.leastSegment())
 	for want := max(size, s.affordable()); ; want = max(want/2, least) {
 		if err = f.Allocate(want); err == nil {
 			return f, want, nil
@@ -108,22 +110,28 @@ func (s *Store) affordable() int64 {
 	return min(max(free-s.freeSpace, free/4, minSegment), s.segmentSize)
 }
 
+// leastSegment is how many bytes a segment has at least.
+func (s *Store) leastSegment() int64 { return min(minSegment, s.segmentSize) }
+
 // takeSpare makes the spare a segment's file. Not ok: there is none, or it is too small, or it would not be renamed.
 func (s *Store) takeSpare(name string, size int64) (File, int64, bool) {
+	s.spareWork.Lock()
+	defer s.spareWork.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	f := s.spare
-	if f == nil || size > s.spareSize {
+	f, capacity := s.spare, s.spareSize
+	if f == nil || size > capacity {
+		s.mu.Unlock()
 		return nil, 0, false
 	}
-	s.spare = nil
+	s.spare, s.spareSize = nil, 0
+	s.mu.Unlock()
 	if err := s.dir.Rename(spareName, name); err != nil {
 		f.Close()
 		s.log.Warn("spool: could not use the spare segment", "error", err)
 		s.removeSpare()
 		return nil, 0, false
 	}
-	return f, s.spareSize, true
+	return f, capacity, true
 }
 
 // removeSpare removes a spare that is there, in an earlier life of the process for example.
@@ -137,30 +145,43 @@ func (s *Store) removeSpare() {
 func (s *Store) lacksSpare() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.spareFailed
+	return isFull(s.spareErr)
 }
 
-// makeSpare makes a spare if there is none, and reports whether there was space for it.
+// makeSpare makes a spare if there is none, and reports whether there was space for it. After the end it does nothing: the
+// directory may be another process's.
 func (s *Store) makeSpare() bool {
-	s.spareMaking.Lock()
-	defer s.spareMaking.Unlock()
+	s.spareWork.Lock()
+	defer s.spareWork.Unlock()
 	s.mu.RLock()
-	have := s.spare != nil
+	have, before := s.spare != nil || s.closed, s.spareErr
 	s.mu.RUnlock()
 	if have {
 		return true
 	}
+	if errors.Is(before, fs.ErrExist) {
+		s.removeSpare()
+	}
 	f, size, err := s.makeFile(spareName, headerSize)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil && !s.spareFailed {
+	if err != nil && before == nil {
 		s.log.Error("spool: could not take space for the next segment", "error", err)
 	}
-	if s.closed && err == nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spare, s.spareSize, s.spareErr = f, size, err
+	return !isFull(err)
+}
+
+// dropSpare removes the spare at the end.
+func (s *Store) dropSpare() {
+	s.spareWork.Lock()
+	defer s.spareWork.Unlock()
+	s.mu.Lock()
+	f := s.spare
+	s.spare = nil
+	s.mu.Unlock()
+	if f != nil {
 		f.Close()
 		s.removeSpare()
-		return true
 	}
-	s.spare, s.spareSize, s.spareFailed = f, size, isFull(err)
-	return !s.spareFailed
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -303,4 +304,75 @@ func diskUse(t *testing.T, dir string) int64 {
 		n += info.Sys().(*syscall.Stat_t).Blocks * 512
 	}
 	return n
+}
+
+// On a full disk the segment goes first of which the least must be copied, although an older one is spent, too.
+func TestFullDiskCopiesLeast(t *testing.T) {
+	m := newMachine(t, 4<<20)
+	s := open(t, m)
+	large := strings.Repeat("x", 900<<10)
+	for i := 1; i <= 4; i++ {
+		must(t, put(s, testItem(i), large))
+	}
+	must(t, s.rotate(0))
+	must(t, put(s, testItem(5), "text"))
+	must(t, put(s, testItem(6), large))
+	must(t, s.rotate(0))
+	for _, i := range []int{2, 3, 4, 6} {
+		must(t, finish(s, i))
+	}
+	s.spareErr, m.noSpace = syscall.ENOSPC, true
+	s.capacity = s.active().end + moveReserve + 500<<10
+	if err := s.tidyOnce(); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("error %v", err)
+	}
+	if s.segment(1) == nil || s.segment(2) != nil {
+		t.Errorf("segment 1 is there: %v, segment 2: %v, want true, false", s.segment(1) != nil, s.segment(2) != nil)
+	}
+	wantIDs(t, s, 1, 5)
+}
+
+// What keeps the spare from being made is told of once, and a file in its place is removed.
+func TestSpareInTheWay(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	log := &bytes.Buffer{}
+	m.opts.Log = slog.New(slog.NewTextHandler(log, nil))
+	s := open(t, m)
+	m.names[spareName] = &memFile{}
+	m.noTidy = errors.New("no removal")
+	for range 5 {
+		s.tidyOnce()
+	}
+	if n := strings.Count(log.String(), "could not take space"); n != 1 {
+		t.Errorf("the log says it %d times, want once", n)
+	}
+	must(t, s.Room(ctx))
+	m.noTidy = nil
+	s.tidyOnce()
+	s.tidyOnce()
+	if s.spare == nil {
+		t.Error("no spare was made")
+	}
+}
+
+// After Close nothing is done to the directory: it may be another process's.
+func TestRoomWhileClosing(t *testing.T) {
+	for range 20 {
+		m := newMachine(t, 1<<20)
+		s := open(t, m)
+		s.spareErr = syscall.ENOSPC
+		var clients sync.WaitGroup
+		for range 8 {
+			clients.Go(func() { s.Room(ctx) })
+		}
+		must(t, s.Close())
+		ops := m.Ops()
+		clients.Wait()
+		if n := m.Ops() - ops; n > 0 {
+			t.Fatalf("%d operations after Close", n)
+		}
+		if m.names[spareName] != nil {
+			t.Fatal("the spare is left")
+		}
+	}
 }

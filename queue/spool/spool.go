@@ -51,25 +51,25 @@ type Store struct {
 	short    atomic.Bool   // new mail is refused
 	keepAll  atomic.Bool   // after a failure: remove nothing until the next start
 
-	spareMaking sync.Mutex
+	spareWork sync.Mutex // held while the spare is made, used or removed; taken before mu
 
 	// mu guards what follows. All but closed, claims, spare and deadTexts are changed only by the writer, which therefore
 	// reads them without mu.
-	mu          sync.RWMutex
-	index       index
-	texts       map[queue.ID]uint64 // files of their own
-	deadTexts   []uint64            // to be removed
-	claims      map[queue.JobKey]claim
-	lastToken   queue.Token
-	segments    []*segment // by age; the last one is written, or sealed after a fault
-	bySeq       map[uint32]*segment
-	stale       []uint32 // segments that may hold outdated ACCEPT records, in order
-	capacity    int64    // bytes that the last segment has space for
-	spare       File     // nil: none
-	spareSize   int64
-	spareFailed bool // there was no space for it
-	damaged     int
-	closed      bool
+	mu        sync.RWMutex
+	index     index
+	texts     map[queue.ID]uint64 // files of their own
+	deadTexts []uint64            // to be removed
+	claims    map[queue.JobKey]claim
+	lastToken queue.Token
+	segments  []*segment // by age; the last one is written, or sealed after a fault
+	bySeq     map[uint32]*segment
+	stale     []uint32 // segments that may hold outdated ACCEPT records, in order
+	capacity  int64    // bytes that the last segment has space for
+	spare     File     // nil: none
+	spareSize int64    // 0: none
+	spareErr  error    // why the last one could not be made
+	damaged   int
+	closed    bool
 
 	// The writer's own.
 	file    File // the last segment; nil after a fault until there is a new one
@@ -238,14 +238,9 @@ func (s *Store) Close() error {
 			err = s.file.Close()
 		}
 		s.mu.Lock()
-		spare := s.spare
-		s.spare = nil
 		clear(s.claims)
 		s.mu.Unlock()
-		if spare != nil {
-			spare.Close()
-			s.removeSpare()
-		}
+		s.dropSpare()
 		s.files.close()
 		err = errors.Join(err, s.dir.Close())
 	})

@@ -15,7 +15,9 @@ import (
 func (s *Store) tidy() {
 	defer close(s.tidied)
 	for {
-		s.tidyOnce()
+		if err := s.tidyOnce(); err != nil {
+			s.sleep(fullPause)
+		}
 		select {
 		case <-s.work:
 		case <-s.quit:
@@ -24,11 +26,18 @@ func (s *Store) tidy() {
 	}
 }
 
-func (s *Store) tidyOnce() {
+// fullPause is how long tidy waits when there is no space to copy to, before it tries again.
+const fullPause = time.Second
+
+// tidyOnce does what there is to do. The error is [queue.ErrFull]: there is no space for more.
+func (s *Store) tidyOnce() error {
 	s.makeSpare()
 	s.writeHints()
 	s.removeTexts()
-	for s.reclaim() {
+	for {
+		if more, err := s.reclaim(); !more {
+			return err
+		}
 	}
 }
 
@@ -63,31 +72,34 @@ func (s *Store) removeTexts() {
 	}
 }
 
-// reclaim gives one spent segment back, and reports whether to look for the next.
-func (s *Store) reclaim() bool {
+// reclaim gives one spent segment back, and reports whether to look for the next. The error is [queue.ErrFull].
+func (s *Store) reclaim() (more bool, err error) {
 	g := s.victim()
 	if g == nil || s.quitting() {
-		return false
+		return false, nil
 	}
 	switch err := s.evacuate(g); {
-	case errors.Is(err, queue.ErrClosed), errors.Is(err, queue.ErrFull): // the latter: when other mail is done
-		return false
+	case errors.Is(err, queue.ErrClosed):
+		return false, nil
+	case errors.Is(err, queue.ErrFull): // until other mail is done
+		return false, err
 	case err != nil:
 		g.kept = true
 		s.log.Warn("spool: could not copy mail out of a segment; its space comes back when that mail is done",
 			"file", g.name(), "error", err)
-		return true
+		return true, nil
 	}
 	if err := s.putAway(g); err != nil {
 		// The name may be back after a crash: to remove another segment now could revive what that one ended.
 		s.keepAll.Store(true)
 		s.log.Error("spool: could not remove a segment; space comes back only after a restart", "file", g.name(), "error", err)
-		return false
+		return false, nil
 	}
-	return s.change(func() { s.strike(g) }) == nil
+	return s.change(func() { s.strike(g) }) == nil, nil
 }
 
-// victim is the segment that is to go next, nil if there is none: one that nobody needs, else the oldest spent one.
+// victim is the segment that is to go next, nil if there is none: one that nobody needs, else the oldest spent one, or on
+// a full disk that of which the least is needed.
 func (s *Store) victim() *segment {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -100,7 +112,8 @@ func (s *Store) victim() *segment {
 		case i > 0 && s.segments[i-1].overrun: // only its header says where that one ends
 		case g.needed() == 0:
 			return g
-		case spent == nil && g.spent() && !g.kept:
+		case !g.spent() || g.kept:
+		case spent == nil, isFull(s.spareErr) && g.needed() < spent.needed():
 			spent = g
 		}
 	}
@@ -131,7 +144,12 @@ func (s *Store) pause(n int64) {
 	if s.lacksSpare() || s.moveRate <= 0 {
 		return
 	}
-	t := time.NewTimer(time.Duration(n) * time.Second / time.Duration(s.moveRate))
+	s.sleep(time.Duration(n) * time.Second / time.Duration(s.moveRate))
+}
+
+// sleep waits, but not beyond the end.
+func (s *Store) sleep(d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

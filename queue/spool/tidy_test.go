@@ -223,7 +223,7 @@ func TestNoCopyWithoutRoom(t *testing.T) {
 	for i := 2; i < next; i++ {
 		must(t, finish(s, i))
 	}
-	s.spareFailed = true
+	s.spareErr = syscall.ENOSPC
 	m.noSpace = true
 	s.tidyOnce()
 	if v, _ := s.look(1); v.accept.seg != 1 {
