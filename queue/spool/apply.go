@@ -45,6 +45,7 @@ func (s *Store) applyAccept(g *segment, d *digest) {
 		slots[i].destination = s.index.names.use(d.rcpts[i].destination)
 		slots[i].set(d.rcpts[i].due, d.rcpts[i].done, place{}, 0)
 	}
+	delete(s.texts, d.id)
 	if d.file != 0 {
 		s.texts[d.id] = d.file
 	}

@@ -87,10 +87,16 @@ func (s *Store) prepare(b *queue.Batch) (*request, error) {
 			return r, err
 		}
 		r.puts = append(r.puts, p)
+		if !fits(p.record) {
+			return r, fmt.Errorf("spool: put %s: the envelope is too large (%d bytes)", p.id, len(p.record))
+		}
 		r.size += int64(len(p.record)) + p.text.inline()
 	}
 	for i := range b.Update {
 		u := prepareUpdate(&b.Update[i])
+		if !fits(u.record) {
+			return r, fmt.Errorf("spool: update %s: the outcomes are too large (%d bytes)", b.Update[i].Job.ID, len(u.record))
+		}
 		r.updates = append(r.updates, u)
 		r.size += max(int64(len(u.record)), endSize)
 	}

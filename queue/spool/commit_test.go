@@ -301,3 +301,26 @@ func TestDamagedBodyIsNotDelivered(t *testing.T) {
 		t.Errorf("no file: error %v", err)
 	}
 }
+
+// A record that would be too large to be read back is refused, not acknowledged.
+func TestTooLargeToReadBack(t *testing.T) {
+	s := open(t, newMachine(t, 1<<20))
+	body, err := s.NewBody(ctx)
+	must(t, err)
+	it := testItem(1)
+	it.Sender = strings.Repeat("s", maxRecord)
+	if err := s.Commit(ctx, &queue.Batch{Put: []queue.Put{{Item: it, Body: body}}}); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("put: error %v", err)
+	}
+	must(t, s.Commit(ctx, &queue.Batch{Put: []queue.Put{{Item: testItem(1), Body: body}}}))
+	key := queue.JobKey{ID: 1, Destination: "a.example"}
+	it, token, err := s.Claim(ctx, "test", key)
+	must(t, err)
+	it.Recipients[0].Last.Reply = strings.Repeat("r", maxRecord)
+	err = s.Commit(ctx, &queue.Batch{Update: []queue.Update{{Job: key, Token: token,
+		Recipients: []queue.RecipientUpdate{{Recipient: it.Recipients[0]}}}}})
+	if err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("update: error %v", err)
+	}
+	wantIDs(t, s, 1)
+}

@@ -154,3 +154,35 @@ func TestUnreadableSegmentStaysDead(t *testing.T) {
 		must(t, s.Close())
 	}
 }
+
+// Two messages that name one file of a text, as a refused batch and the one after it may after damage, both have it.
+func TestOneTextOfTwo(t *testing.T) {
+	m := largeMachine(t)
+	s := open(t, m)
+	must(t, put(s, testItem(1), strings.Repeat("a", 2000)))
+	v, _ := s.look(1)
+	it, accept, err := s.pull(v)
+	must(t, err)
+	it.ID = 2
+	mv := move{kind: recAccept, id: 2, record: appendAccept(nil, &it, accept.text)}
+	g := s.active()
+	_, err = s.file.WriteAt(framed(g.marker, mv.record), g.end)
+	must(t, err)
+	must(t, s.Close())
+	s = open(t, m)
+	wantIDs(t, s, 1, 2)
+	if n := s.Stats().Damaged; n > 0 {
+		t.Errorf("%d damaged places", n)
+	}
+}
+
+// A hint file of any size costs a start no memory.
+func TestHugeHint(t *testing.T) {
+	m := hinted(t, 3)
+	m.names[hintName(1)].data = make([]byte, 1<<20)
+	g := &segment{seq: 1, end: 1000}
+	if _, _, err := readHint(&memDir{m, m.life}, g); !errors.Is(err, errHint) {
+		t.Errorf("error %v", err)
+	}
+	wantIDs(t, open(t, m), 1, 2, 3)
+}

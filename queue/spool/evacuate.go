@@ -144,6 +144,9 @@ func (e *evacuation) message(d *digest) error {
 // a start, unless that finds no hint and leaves the message out.
 func (e *evacuation) moveMessage(v view, it *queue.Item, t text) error {
 	m := move{kind: recAccept, id: v.id, was: v, record: appendAccept(nil, it, t), rcpts: briefs(it.Recipients)}
+	if !fits(m.record) { // with all that became of its recipients
+		return fmt.Errorf("the envelope of message %s is too large (%d bytes)", v.id, len(m.record))
+	}
 	if t.file == 0 {
 		var err error
 		if m.text, err = e.readText(&v, t); isDamage(err) {

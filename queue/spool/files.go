@@ -10,6 +10,7 @@ type files struct {
 	dir  Dir
 	mu   sync.Mutex
 	open map[uint32]*handle
+	shut bool // what is opened now is not kept
 }
 
 // handle is one open segment. Whoever reads counts as a user; it stays open while it has users, whatever becomes of its
@@ -35,8 +36,10 @@ func (f *files) get(seq uint32) (*handle, error) {
 	if len(f.open) >= maxFiles {
 		f.evict()
 	}
-	h := &handle{File: file, users: 1}
-	f.open[seq] = h
+	h := &handle{File: file, users: 1, gone: f.shut}
+	if !f.shut {
+		f.open[seq] = h
+	}
 	return h, nil
 }
 
@@ -70,6 +73,7 @@ func (f *files) drop(seq uint32) {
 func (f *files) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.shut = true
 	for seq := range f.open {
 		f.forget(seq)
 	}

@@ -63,7 +63,7 @@ func FuzzHint(f *testing.F) {
 	f.Fuzz(func(t *testing.T, digests []byte) {
 		m := newMemFS(1 << 20)
 		good := &segment{seq: 1, marker: marker{1}, end: headerSize, digests: digests}
-		m.names[segmentName(1)] = &memFile{data: header{seq: 1, marker: marker{1}}.encode()}
+		m.names[segmentName(1)] = &memFile{data: append(header{seq: 1, marker: marker{1}}.encode(), digests...)}
 		m.names[segmentName(2)] = &memFile{data: header{seq: 2, marker: marker{2}, prevSeq: 1, prevEnd: headerSize}.encode()}
 		m.names[hintName(1)] = &memFile{data: encodeHint(good)}
 		recovered(t, m)

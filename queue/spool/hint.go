@@ -16,6 +16,7 @@ import (
 const (
 	hintMagic  = "TLRSHINT"
 	hintSuffix = ".hint"
+	hintTimes  = 3 // a hint is never so many times as long as its segment
 )
 
 func hintName(seq uint32) string {
@@ -110,6 +111,9 @@ func readHint(dir Dir, g *segment) (digests []byte, end int64, err error) {
 	}
 	defer f.Close()
 	size, err := f.Size()
+	if err == nil && size > hintTimes*max(g.size, g.end) {
+		err = errHint
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -75,6 +75,9 @@ func recordLength(head []byte) (kind byte, length int64, err error) {
 
 var errRecordCRC = errors.New("the record's checksum is wrong")
 
+// fits reports whether a record is not too large to be read back.
+func fits(r []byte) bool { return len(r) <= recordHead+maxRecord }
+
 // checkRecord verifies a whole record.
 func checkRecord(r []byte) error {
 	if crc32.Checksum(r[4:], crcTable) != binary.LittleEndian.Uint32(r) {

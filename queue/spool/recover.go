@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"tlsrelay/queue"
@@ -164,12 +165,8 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	size, limit := g.size, g.size
 	if seal != 0 {
 		limit = min(size, seal)
-	} else if err := f.Sync(); err != nil && !s.thorough {
-		// The last frames may be in the kernel's memory only. Nothing must be removed on their word: a notice in them and the
-		// message it speaks of could both be lost.
-		s.keepAll.Store(true)
-		s.log.Error("spool: could not sync a segment; space comes back only after a restart",
-			"file", g.name(), "error", err)
+	} else if !s.thorough { // then a relay may be using the spool, which syncs by itself
+		s.syncFound(g, f)
 	}
 	w := window{file: f, size: limit, buf: buf[:0]}
 	g.digests = []byte{}
@@ -190,6 +187,16 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	return w.buf
 }
 
+// syncFound makes durable what a start finds in the newest segment: the last frames may be in the kernel's memory only. If it
+// cannot, nothing must be removed on their word: a notice in them and the message it speaks of could both be lost.
+func (s *Store) syncFound(g *segment, f File) {
+	if err := f.Sync(); err != nil {
+		s.keepAll.Store(true)
+		s.log.Error("spool: could not sync a segment; space comes back only after a restart",
+			"file", g.name(), "error", err)
+	}
+}
+
 func (s *Store) replayFrame(g *segment, frame []digest) {
 	for i := range frame {
 		s.apply(g, &frame[i])
@@ -199,12 +206,13 @@ func (s *Store) replayFrame(g *segment, frame []digest) {
 
 // checkTexts compares the texts that are there with those that messages need.
 func (s *Store) checkTexts(there []uint64) {
-	s.strays = make(map[uint64]bool, len(there))
+	have := make(map[uint64]bool, len(there))
 	for _, number := range there {
-		s.strays[number] = true
+		have[number] = true
 	}
+	s.strays = maps.Clone(have)
 	for id, number := range s.texts {
-		if s.strays[number] {
+		if have[number] {
 			delete(s.strays, number)
 			continue
 		}
