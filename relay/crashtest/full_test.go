@@ -190,8 +190,7 @@ func worksOff(t *testing.T, r *rig, p *process) {
 	})
 	r.host.open.Store(true)
 	defer r.host.open.Store(false)
-	r.command(t, "queue", "retry", "--domain="+wait)
-	p.await(t, 30*time.Second, "deliveries are written down while the disk is full", func() bool {
+	r.retryUntil(t, p, 30*time.Second, "deliveries are written down while the disk is full", "--domain="+wait, func() bool {
 		return len(attempts()) == 0
 	})
 }

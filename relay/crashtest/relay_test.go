@@ -141,9 +141,22 @@ func (r *rig) settle(t *testing.T, p *process) {
 	t.Helper()
 	r.host.open.Store(true)
 	defer r.host.open.Store(false)
-	r.command(t, "queue", "retry", "--all")
-	p.await(t, 2*time.Minute, "the queue is empty", func() bool { return len(r.list(t)) == 0 })
+	r.retryUntil(t, p, 2*time.Minute, "the queue is empty", "--all", func() bool { return len(r.list(t)) == 0 })
 	r.audit(t, "all mail was delivered")
+}
+
+// retryUntil has mail tried again every second until something is true: an attempt that was under way may have met a host
+// that was not open yet.
+func (r *rig) retryUntil(t *testing.T, p *process, limit time.Duration, what, which string, is func() bool) {
+	t.Helper()
+	var asked time.Time
+	p.await(t, limit, what, func() bool {
+		if time.Since(asked) > time.Second {
+			r.command(t, "queue", "retry", which)
+			asked = time.Now()
+		}
+		return is()
+	})
 }
 
 // conclude checks that the tests of a kind have had mail to lose, all of which was taken, and logs the totals.
