@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,25 +28,31 @@ func postfixMissing() error {
 }
 
 func TestAccept(t *testing.T) {
-	t.Run("bare", func(t *testing.T) { testAccept(t, []string{"tlsrelay", "bare"}) })
+	t.Parallel()
+	t.Run("bare", func(t *testing.T) {
+		t.Parallel()
+		testAccept(t, 2, []string{"tlsrelay", "bare"})
+	})
 	t.Run("postfix", func(t *testing.T) {
+		t.Parallel()
 		need(t, postfixMissing())
-		testAccept(t, []string{"tlsrelay", "postfix", "bare"}, "--peer", "postfix", "--pipelining", "--recipients", "0")
+		testAccept(t, 1, []string{"tlsrelay", "postfix", "bare"}, "--peer", "postfix", "--pipelining", "--recipients", "0")
 	})
 	t.Run("alone", func(t *testing.T) {
+		t.Parallel()
 		need(t, system.CanTrace())
-		testAccept(t, []string{"tlsrelay"}, "--no-bare", "--syncs")
+		testAccept(t, 1, []string{"tlsrelay"}, "--no-bare", "--syncs")
 	})
 }
 
 // testAccept runs a small bench and judges what can be known before: the books, and which numbers are possible at all.
-func testAccept(t *testing.T, systems []string, flags ...string) {
+func testAccept(t *testing.T, rounds int, systems []string, flags ...string) {
 	if !slices.Contains(flags, "--syncs") {
 		flags = append(flags, "--no-syncs")
 	}
-	const messages, rounds = 300, 2
+	const messages = 300
 	code, out, errOut := command(t, append([]string{"accept", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
-		"--messages", "300", "--rounds", "2", "--clients", "1,5", "--json"}, flags...)...)
+		"--messages", "300", "--rounds", strconv.Itoa(rounds), "--clients", "1,5", "--json"}, flags...)...)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, errOut)
 	}
@@ -77,6 +84,7 @@ func testAccept(t *testing.T, systems []string, flags ...string) {
 }
 
 func TestAcceptTable(t *testing.T) {
+	t.Parallel()
 	code, out, errOut := command(t, "accept", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
 		"--messages", "100", "--rounds", "1", "--clients", "2", "--no-syncs")
 	if code != 0 {
@@ -91,6 +99,7 @@ func TestAcceptTable(t *testing.T) {
 
 // TestInterrupt ends a run that would last long, and looks for what is left.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	dir := scratch(t)
 	cmd := exec.Command(strings.TrimSuffix(relayProgram(t), "tlsrelay")+"relaybench", "accept", "--tlsrelay", relayProgram(t),
 		"--dir", dir, "--any-medium", "--messages", "10000000", "--clients", "3")

@@ -7,20 +7,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"tlsrelay/cmd/relaybench/system"
 )
 
 type backlogCommand struct {
 	bedFlags
-	Messages     int    `default:"1000000" help:"Deferred messages, one recipient each."`
-	PeerMessages int    `placeholder:"N" help:"Likewise for the peer. Default: a twentieth."`
-	Domains      int    `default:"1000" help:"Domains that the recipients are spread over."`
-	Size         int    `default:"4096" help:"Bytes of a message."`
-	Clients      int    `default:"20" help:"Connections at once when the rate of accepting is measured."`
-	Load         int    `default:"20000" placeholder:"N" help:"Messages of one such run."`
-	Rounds       int    `default:"3" help:"How often the full queue and an empty one take turns."`
-	Drain        string `enum:"delete,deliver" default:"delete" help:"How tlsrelay's queue is emptied: delete, or deliver to a sink over TLS."`
+	Messages     int           `default:"1000000" help:"Deferred messages, one recipient each."`
+	PeerMessages int           `placeholder:"N" help:"Likewise for the peer. Default: a twentieth."`
+	Domains      int           `default:"1000" help:"Domains that the recipients are spread over."`
+	Size         int           `default:"4096" help:"Bytes of a message."`
+	Clients      int           `default:"20" help:"Connections at once when the rate of accepting is measured."`
+	Load         int           `default:"20000" placeholder:"N" help:"Messages of one such run."`
+	Rounds       int           `default:"3" help:"How often the full queue and an empty one take turns."`
+	SpaceWait    time.Duration `default:"15s" help:"How long to wait for the next piece of disk space to come back, once the queue is empty."`
+	Drain        string        `enum:"delete,deliver" default:"delete" help:"How tlsrelay's queue is emptied: delete, or deliver to a sink over TLS."`
 }
 
 func (backlogCommand) Help() string {
@@ -49,6 +51,8 @@ func (c *backlogCommand) check() error {
 		return usageError{fmt.Errorf("--load: write a number from 1 to %d", mostMessages)}
 	case c.Rounds < 1 || c.Rounds > 100:
 		return usageError{errors.New("--rounds: write a number from 1 to 100")}
+	case c.SpaceWait < 0 || c.SpaceWait > time.Hour:
+		return usageError{errors.New("--space-wait: write a time up to 1h")}
 	}
 	if c.PeerMessages == 0 {
 		c.PeerMessages = max(c.Messages/20, 1)

@@ -73,7 +73,7 @@ func (s *stages) space(ctx context.Context) error {
 			s.out.DiskDrained, changed = now, time.Now()
 			s.out.SpaceSeconds = changed.Sub(began).Seconds()
 		}
-		if now < s.out.DiskBefore/10 || time.Since(changed) > spaceReturn {
+		if now < s.out.DiskBefore/10 || time.Since(changed) > s.SpaceWait {
 			return nil
 		}
 		if err := sleep(ctx, 200*time.Millisecond); err != nil {

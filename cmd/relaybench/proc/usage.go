@@ -73,7 +73,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// field reads a number behind its name from a file of /proc, as it stands there.
+// field reads a number behind its name from a file of /proc, as it stands there. Of a process that is about to end there may
+// be none any more: that is ESRCH.
 func field(path, name string) (int64, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -85,5 +86,5 @@ func field(path, name string) (int64, error) {
 			return strconv.ParseInt(f[1], 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("%s has no %s", path, strings.TrimSuffix(name, ":"))
+	return 0, fmt.Errorf("%s has no %s: %w", path, strings.TrimSuffix(name, ":"), syscall.ESRCH)
 }

@@ -5,6 +5,7 @@ package system
 import (
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -60,37 +61,39 @@ func (h *hole) close() {
 	h.held = nil
 }
 
-// refusal is a port that refuses connections: it is bound, so that nobody else gets it, but nobody listens.
-type refusal struct{ fd, port int }
+// port is a TCP port of 127.0.0.1 that is bound, so that nobody else gets it. Connections are refused, until a program that
+// sets SO_REUSEADDR, as servers do, listens at it.
+type port struct{ fd, number int }
 
-func openRefusal() (*refusal, error) {
+func reservePort() (_ *port, err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, os.NewSyscallError("socket", err)
 	}
-	err = syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	if err != nil {
-		syscall.Close(fd)
-		return nil, err
+	defer func() {
+		if err != nil {
+			syscall.Close(fd)
+		}
+	}()
+	if err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return nil, os.NewSyscallError("setsockopt", err)
+	}
+	if err = syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return nil, os.NewSyscallError("bind", err)
 	}
 	name, err := syscall.Getsockname(fd)
 	if err != nil {
-		syscall.Close(fd)
-		return nil, err
+		return nil, os.NewSyscallError("getsockname", err)
 	}
-	return &refusal{fd, name.(*syscall.SockaddrInet4).Port}, nil
+	return &port{fd, name.(*syscall.SockaddrInet4).Port}, nil
 }
 
-func (r *refusal) address() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }
+func (p *port) address() string { return fmt.Sprintf("127.0.0.1:%d", p.number) }
 
-func (r *refusal) close() { syscall.Close(r.fd) }
-
-// freePort gives a port that nobody uses now, for programs that cannot choose one themselves.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// close gives the port back. It may be called more than once, and on no port at all.
+func (p *port) close() {
+	if p != nil && p.fd >= 0 {
+		syscall.Close(p.fd)
+		p.fd = -1
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

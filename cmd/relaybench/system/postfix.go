@@ -22,14 +22,14 @@ import (
 
 // Postfix is a Postfix of its own: configuration, queue and port are apart from those of the machine's.
 type Postfix struct {
-	opts    PostfixOptions
-	ports   [2]int // by Mode
-	mode    Mode
-	refusal *refusal
-	child   *child
-	lives   int
-	daemons string
-	logs    logCounter
+	opts     PostfixOptions
+	ports    [2]*port // by Mode
+	mode     Mode
+	refusing *port
+	child    *child
+	lives    int
+	daemons  string
+	logs     logCounter
 }
 
 // PostfixOptions says how a Postfix runs.
@@ -159,18 +159,18 @@ func (p *Postfix) prepare() error {
 		return err
 	}
 	for i := range p.ports {
-		if p.ports[i], err = freePort(); err != nil {
+		if p.ports[i], err = reservePort(); err != nil {
 			return err
 		}
 	}
-	if p.refusal, err = openRefusal(); err != nil {
+	if p.refusing, err = reservePort(); err != nil {
 		return err
 	}
-	main := fmt.Sprintf(postfixMain, p.opts.Dir, max(100, p.opts.Connections+20), p.opts.MessageSize, p.refusal.port)
+	main := fmt.Sprintf(postfixMain, p.opts.Dir, max(100, p.opts.Connections+20), p.opts.MessageSize, p.refusing.number)
 	if err := os.WriteFile(filepath.Join(p.etc(), "main.cf"), []byte(main), 0o644); err != nil {
 		return err
 	}
-	master := fmt.Sprintf(postfixMaster, p.ports[Hold], p.ports[Refuse])
+	master := fmt.Sprintf(postfixMaster, p.ports[Hold].number, p.ports[Refuse].number)
 	return os.WriteFile(filepath.Join(p.etc(), "master.cf"), []byte(master), 0o644)
 }
 
@@ -185,7 +185,7 @@ func (p *Postfix) Name() string { return "postfix" }
 func (p *Postfix) Dir() string { return filepath.Join(p.opts.Dir, "queue") }
 
 // Address implements [System].
-func (p *Postfix) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.ports[p.mode]) }
+func (p *Postfix) Address() string { return p.ports[p.mode].address() }
 
 // Session implements [System].
 func (p *Postfix) Session() proc.Session { return p.child.session() }
@@ -239,9 +239,8 @@ func (p *Postfix) Kill() error {
 // Close implements [System].
 func (p *Postfix) Close() error {
 	err := p.Stop()
-	if p.refusal != nil {
-		p.refusal.close()
-		p.refusal = nil
+	for _, reserved := range append(p.ports[:], p.refusing) {
+		reserved.close()
 	}
 	return errors.Join(err, os.RemoveAll(p.opts.Dir))
 }

@@ -19,14 +19,14 @@ import (
 
 // Relay is tlsrelay as a process of its own.
 type Relay struct {
-	opts    RelayOptions
-	next    string   // "host:port" that all mail is routed to
-	hole    *hole    // open while that is it
-	refusal *refusal // open from the first use on
-	child   *child
-	address string
-	lives   int
-	logs    logCounter
+	opts     RelayOptions
+	next     string // "host:port" that all mail is routed to
+	hole     *hole  // open while that is it
+	refusing *port  // reserved from the first use on
+	child    *child
+	address  string
+	lives    int
+	logs     logCounter
 }
 
 // RelayOptions says how a Relay runs.
@@ -126,15 +126,15 @@ func (r *Relay) Switch(ctx context.Context, m Mode) error {
 		}
 		defer old.close()
 		return r.RouteTo(ctx, r.hole.address())
-	case r.refusal == nil:
-		if r.refusal, err = openRefusal(); err != nil {
+	case r.refusing == nil:
+		if r.refusing, err = reservePort(); err != nil {
 			return err
 		}
 	}
 	old := r.hole
 	r.hole = nil
 	defer old.close()
-	return r.RouteTo(ctx, r.refusal.address())
+	return r.RouteTo(ctx, r.refusing.address())
 }
 
 // RouteTo sends all mail to a host from now on.
@@ -203,10 +203,7 @@ func (r *Relay) Kill() error {
 // Close implements [System].
 func (r *Relay) Close() error {
 	err := r.Stop()
-	if r.refusal != nil {
-		r.refusal.close()
-		r.refusal = nil
-	}
+	r.refusing.close()
 	return errors.Join(err, os.RemoveAll(r.opts.Dir))
 }
 

@@ -1,0 +1,192 @@
+//go:build linux
+
+package system
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLogCounter(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "1"), filepath.Join(dir, "2")
+	add := func(file, text string) {
+		t.Helper()
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := io.WriteString(f, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := logCounter{files: []string{first}, text: []byte("deferred")}
+	want := func(n int) {
+		t.Helper()
+		if got, err := l.count(); got != n || err != nil {
+			t.Errorf("counts %d, %v; want %d", got, err, n)
+		}
+	}
+	want(0) // there is no file yet
+	add(first, "a deferred b deferred defe")
+	want(2)
+	want(2)
+	add(first, "rred\n") // written in two pieces
+	want(3)
+	add(first, strings.Repeat("deferred ", 100_000))
+	add(first, "defer")
+	l.files = append(l.files, second)
+	add(second, "red deferred") // its beginning does not belong to the end of the first
+	want(100_004)
+}
+
+func TestHoleNeverGreets(t *testing.T) {
+	h, err := openHole()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", h.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := c.Read(make([]byte, 1)); n > 0 || !os.IsTimeout(err) {
+		t.Errorf("the hole says something: %d, %v", n, err)
+	}
+	h.close()
+	h.close()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("it does not hang up: %v", err)
+	}
+	(*hole)(nil).close()
+}
+
+// TestReservedPort: it refuses, a program can take it over, and nobody gets it by chance.
+func TestReservedPort(t *testing.T) {
+	p, err := reservePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if c, err := net.Dial("tcp", p.address()); err == nil {
+		c.Close()
+		t.Error("somebody listens")
+	}
+	l, err := net.Listen("tcp", p.address()) // sets SO_REUSEADDR
+	if err != nil {
+		t.Fatalf("a server cannot take it over: %v", err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", p.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	p.close()
+	(*port)(nil).close()
+}
+
+func TestReadyLine(t *testing.T) {
+	const log = `time=2026-11-03T12:00:00.000Z level=WARN msg="something else"
+time=2026-11-03T12:00:00.000Z level=INFO msg=ready listeners=[127.0.0.1:40001] queued=0 damaged=0
+`
+	if found := readyLine.FindStringSubmatch(log); found == nil || found[1] != "127.0.0.1:40001" {
+		t.Errorf("found %q", found)
+	}
+	if found := readyLine.FindString(`time=x msg=already listeners=[127.0.0.1:1]`); found != "" {
+		t.Errorf("found %q", found)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "relaybench-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := reachable(dir); err == nil || !strings.Contains(err.Error(), "cannot get through "+dir+" (mode 0700)") {
+		t.Errorf("a closed folder gives %v", err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if err := reachable(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestChild(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := startChild(log, "", "sh", "-c", "trap '' TERM; echo started; sleep 60 & sleep 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := func() bool {
+		text, _ := os.ReadFile(log)
+		return strings.Contains(string(text), "started")
+	}
+	if err := c.await(t.Context(), "the script", started); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.kill(); err != nil {
+		t.Error(err)
+	}
+	if pids, err := c.session().PIDs(); len(pids) > 0 || err != nil {
+		t.Errorf("left: %v, %v", pids, err)
+	}
+	if !c.over() {
+		t.Error("it is not over")
+	}
+
+	c, err = startChild(log, "", "sh", "-c", "echo no such luck; exit 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.await(t.Context(), "the script", func() bool { return false })
+	if err == nil || !strings.Contains(err.Error(), "the script ended before it was ready:\nno such luck") {
+		t.Errorf("a program that ends early gives %v", err)
+	}
+	c, err = startChild(log, "", "sleep", "60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.await(ctx, "sleep", func() bool { return false }); err == nil || !strings.Contains(err.Error(), "sleep is not ready") {
+		t.Errorf("an interrupt gives %v", err)
+	}
+	if err := c.stop("sleep"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSyncs has a program of which is known what it syncs counted.
+func TestSyncs(t *testing.T) {
+	if err := CanTrace(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	trace := filepath.Join(dir, "trace")
+	c, err := startChild(filepath.Join(dir, "log"), trace, "sh", "-c",
+		"for i in 1 2 3; do dd if=/dev/zero of="+dir+"/file count=1 conv=fsync; done; dd if=/dev/zero of="+dir+"/file count=1 conv=fdatasync")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.ended
+	c.kill() // strace may need a moment longer
+	if n, err := Syncs(trace); n != 4 || err != nil {
+		t.Errorf("counts %d syncs, %v; want 4", n, err)
+	}
+}
