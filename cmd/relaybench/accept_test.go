@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,15 +15,14 @@ import (
 	"time"
 
 	"tlsrelay/cmd/relaybench/system"
+	"tlsrelay/relay/need"
 )
 
-// postfixMissing says why Postfix cannot be measured here, or nil.
-func postfixMissing() error {
-	if os.Geteuid() != 0 {
-		return errors.New("postfix needs root")
-	}
-	_, err := exec.LookPath("/usr/sbin/postconf")
-	return err
+// postfix ends the test where Postfix cannot be measured.
+func postfix(t *testing.T) {
+	t.Helper()
+	need.Root(t)
+	need.Programs(t, "postconf")
 }
 
 func TestAccept(t *testing.T) {
@@ -35,12 +33,12 @@ func TestAccept(t *testing.T) {
 	})
 	t.Run("postfix", func(t *testing.T) {
 		t.Parallel()
-		need(t, postfixMissing())
+		postfix(t)
 		testAccept(t, 1, []string{"tlsrelay", "postfix", "bare"}, "--peer", "postfix", "--pipelining", "--recipients", "0")
 	})
 	t.Run("alone", func(t *testing.T) {
 		t.Parallel()
-		need(t, system.CanTrace())
+		need.That(t, "strace", system.CanTrace())
 		testAccept(t, 1, []string{"tlsrelay"}, "--no-bare", "--syncs")
 	})
 }

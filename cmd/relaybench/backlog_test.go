@@ -51,7 +51,7 @@ func TestBacklogDelivered(t *testing.T) {
 
 func TestBacklogOfPostfix(t *testing.T) {
 	t.Parallel()
-	need(t, postfixMissing())
+	postfix(t)
 	r := testBacklog(t, "--peer", "postfix")
 	if len(r.Systems) != 2 || r.Systems[0].Messages != 400 || r.Systems[1].Messages != 100 || r.Systems[0].Drain != "delete" {
 		t.Errorf("%+v", r.Systems)

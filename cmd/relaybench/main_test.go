@@ -81,18 +81,6 @@ func relayProgram(t *testing.T) string {
 	return filepath.Join(dir, "tlsrelay")
 }
 
-// need skips the test, or in CI fails it, when something is missing.
-func need(t *testing.T, missing error) {
-	t.Helper()
-	switch {
-	case missing == nil:
-	case os.Getenv("CI") == "true":
-		t.Fatal(missing)
-	default:
-		t.Skip(missing)
-	}
-}
-
 func TestCommandLine(t *testing.T) {
 	for _, c := range []struct {
 		args string

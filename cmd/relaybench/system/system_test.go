@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tlsrelay/relay/need"
 )
 
 func TestLogCounter(t *testing.T) {
@@ -171,12 +173,7 @@ func TestChild(t *testing.T) {
 
 // TestSyncs has a program of which is known what it syncs counted.
 func TestSyncs(t *testing.T) {
-	if err := CanTrace(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	need.That(t, "strace", CanTrace())
 	dir := t.TempDir()
 	trace := filepath.Join(dir, "trace")
 	c, err := startChild(filepath.Join(dir, "log"), trace, "sh", "-c",
