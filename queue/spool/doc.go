@@ -60,8 +60,8 @@
 //   - After a failed write or sync a file is never written or synced again. The next segment's header says where the
 //     failed one ends, so that the failed batch, which may be whole on disk, does not count. What is needed of the failed
 //     one is copied soon, and the segment with that header does not go before it.
-//   - A header passes over segments between the one that it follows and its own: they held nothing. Where the one that
-//     followed a segment is gone, that segment ends with its file.
+//   - A header passes over segments between the one that it follows and its own: they hold nothing that counts, and go
+//     before it does. Where the one that followed a segment is gone, that segment ends with its file.
 //   - A large text is synced, and its name, before the ACCEPT that names it. It is removed when the DONE is durable.
 //   - A frame counts as a whole or not at all. One that does not check, with good ones behind it or in a segment whose
 //     end is known, is damage: a warning with file and offset, and left out. At the end of a segment whose end is not

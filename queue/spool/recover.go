@@ -45,8 +45,9 @@ func (s *Store) recover(l listing) error {
 	}
 	var buf []byte // one for all
 	for _, g := range s.segments {
-		if !g.unreadable && (s.thorough || !s.replayHint(g, seals[g.seq])) {
-			buf = s.replay(g, seals[g.seq], buf)
+		seal := seals[g.seq]
+		if seal != headerSize && !g.unreadable && (s.thorough || !s.replayHint(g, seal)) {
+			buf = s.replay(g, seal, buf)
 		}
 		g.overrun = g.size > g.end
 	}

@@ -157,12 +157,8 @@ func (s *Store) applyGroup(g *group) {
 // rotate goes on in a new segment, with room for a first group of size bytes, and seals the last one.
 func (s *Store) rotate(size int64) error {
 	s.leave()
-	var prev *segment
-	if len(s.segments) > 0 {
-		prev = s.active()
-	}
 	s.nextSeq++
-	g, h := newSegment(s.nextSeq, prev)
+	g, h := newSegment(s.nextSeq, s.last())
 	f, capacity, err := s.openSegment(g.name(), headerSize+size)
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
@@ -198,18 +194,29 @@ func (s *Store) leave() {
 	}
 }
 
-// dropUseless takes the last segment away if it holds nothing: one whose first write failed. Should its file stay, or come
-// back: the next header passes it over.
+// dropUseless takes the last segment away if it holds nothing: one whose first write failed. If it may still be there after
+// a crash it stays listed; the next header passes it over, and may therefore not go before it.
 func (s *Store) dropUseless() {
 	g := s.active()
 	if !g.useless() {
 		return
 	}
 	if err := errors.Join(s.dir.Remove(g.name()), s.dir.Sync()); err != nil {
-		s.log.Warn("spool: could not remove a segment that holds nothing; the next start tries again", "file", g.name(), "error", err)
+		s.log.Warn("spool: could not remove a segment that holds nothing, trying again later", "file", g.name(), "error", err)
+		return
 	}
 	s.mu.Lock()
 	s.segments = s.segments[:len(s.segments)-1]
 	delete(s.bySeq, g.seq)
 	s.mu.Unlock()
+}
+
+// last is the last segment that holds something, nil if none does.
+func (s *Store) last() *segment {
+	for _, g := range slices.Backward(s.segments) {
+		if !g.useless() {
+			return g
+		}
+	}
+	return nil
 }
