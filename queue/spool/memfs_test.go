@@ -54,6 +54,8 @@ func newMemFS(segmentSize int64) *memFS {
 
 // clone copies what is durable to a machine of its own.
 func (m *memFS) clone() *memFS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	c := newMemFS(m.opts.SegmentSize)
 	for name, f := range m.durable {
 		cp := &memFile{data: slices.Clone(f.synced), synced: slices.Clone(f.synced)}

@@ -45,13 +45,25 @@ func TestFaults(t *testing.T) {
 func TestRandom(t *testing.T) {
 	for _, size := range []int64{1500, 5000, 40_000} {
 		t.Run(fmt.Sprintf("Segments%d", size), func(t *testing.T) {
-			storetest.RunRandom(t, func(t *testing.T) storetest.Machine { return newTidyMachine(t, size) }, *seeds, 400)
+			storetest.RunRandom(t, func(t *testing.T) storetest.Machine {
+				return checkedMachine{newTidyMachine(t, size), t, true}
+			}, *seeds, 400)
+		})
+	}
+}
+
+func TestCrowd(t *testing.T) {
+	for _, size := range []int64{1500, 20_000} {
+		t.Run(fmt.Sprintf("Segments%d", size), func(t *testing.T) {
+			storetest.RunCrowd(t, func(t *testing.T) storetest.Machine {
+				return checkedMachine{newTidyMachine(t, size), t, false}
+			}, *seeds, 8)
 		})
 	}
 }
 
 // seeds is small for everyday runs; -seeds 10000 is a night's campaign.
-var seeds = flag.Int("seeds", 30, "how many random courses TestRandom takes, for each of its sizes")
+var seeds = flag.Int("seeds", 30, "how many random courses TestRandom and TestCrowd take, for each of their sizes")
 
 // testItem is a message with one recipient at a.example.
 func testItem(n int) queue.Item {

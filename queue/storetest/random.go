@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +21,8 @@ import (
 func RunRandom(t *testing.T, machine func(t *testing.T) Machine, seeds, steps int) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			w := &walk{T: t, machine: machine(t), dice: rand.New(rand.NewPCG(uint64(seed), 42)), model: make(map[queue.ID]*modelled)}
+			w := newWalk(t, machine(t), seed, 0)
+			w.alone = true
 			w.open()
 			for w.step = range steps {
 				w.next()
@@ -32,6 +35,12 @@ func RunRandom(t *testing.T, machine func(t *testing.T) Machine, seeds, steps in
 	}
 }
 
+// newWalk begins a course; number tells those on one store apart.
+func newWalk(t *testing.T, m Machine, seed, number int) *walk {
+	return &walk{T: t, machine: m, dice: rand.New(rand.NewPCG(uint64(seed), uint64(42+number))), numbers: number << 20,
+		model: make(map[queue.ID]*modelled)}
+}
+
 // walk is one course of random steps.
 type walk struct {
 	*testing.T
@@ -42,6 +51,11 @@ type walk struct {
 	numbers int // of messages so far
 	step    int
 	doomed  bool // the power will go within a commit to come
+	faulty  bool // a few operations of the disk to come will fail
+
+	alone   bool   // no other walks on the same store
+	stopped bool   // a commit was refused: not alone, the walk waits for the power to come back
+	doubt   func() // what the model is to become if that commit happened all the same
 }
 
 // modelled is what the model has of a message.
@@ -77,20 +91,53 @@ func (w *walk) next() {
 		w.put()
 	case n < 75:
 		w.attempt()
-	case n < 80:
+	case n < 78:
 		w.remove()
+	case n < 81:
+		w.bulk()
 	case n < 86:
 		w.claimAndRelease()
+	case !w.alone:
+		w.look()
 	case n < 92:
 		w.compare()
 	case n < 94 && !w.doomed:
+		w.heal()
 		w.reopen()
 		w.compare()
 	case n < 96:
 		w.cut()
 	case n < 98 && !w.doomed:
-		w.doomed = true
+		w.doomed, w.faulty = true, false
 		w.machine.Fail(w.machine.Ops()+w.dice.IntN(12), -1, errPower)
+	case !w.doomed:
+		w.faulty = true
+		fault := []error{syscall.EIO, syscall.ENOSPC}[w.dice.IntN(2)]
+		w.machine.Fail(w.machine.Ops()+w.dice.IntN(12), 1+w.dice.IntN(4), fault)
+	}
+}
+
+// heal ends the disk's faults.
+func (w *walk) heal() {
+	if w.faulty {
+		w.faulty = false
+		w.machine.Fail(0, 0, nil)
+	}
+}
+
+// look reads one message.
+func (w *walk) look() {
+	m := w.pick()
+	if m == nil {
+		return
+	}
+	got, err := w.store.Get(ctx, m.item.ID)
+	w.must(err)
+	if diff := cmp.Diff(m.item, got); diff != "" {
+		w.Fatalf("step %d: item (-want +got):\n%s", w.step, diff)
+	}
+	if text, err := readMail(w.store, m.item.ID); err != nil || !bytes.Equal(text, m.text) {
+		w.Fatalf("step %d: message %s: %d bytes of text, %v, want %d", w.step, m.item.ID, len(text), err, len(m.text))
 	}
 }
 
@@ -99,24 +146,30 @@ func (w *walk) cut() {
 	w.Helper()
 	w.machine.PowerCut(Keep(w.dice.IntN(3)))
 	w.store.Close()
-	w.doomed = false
+	w.doomed, w.faulty = false, false
 	w.open()
 	w.compare()
 }
 
 // commit commits b and brings the model to what the store then has: after, or before if the commit was refused and is not
-// found after a new start. Bodies of the batch that were not used are discarded.
+// found after a new start. A fault of the disk refuses a commit for good. Bodies of the batch that were not used are discarded.
 func (w *walk) commit(b *queue.Batch, after func()) {
 	w.Helper()
 	err := w.store.Commit(ctx, b)
 	for _, p := range b.Put {
 		p.Body.Discard()
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		after()
 		return
-	}
-	if !w.doomed {
+	case !w.alone:
+		w.stopped, w.doubt = true, after
+		return
+	case w.faulty:
+		w.recoverFault(b)
+		return
+	case !w.doomed:
 		w.Fatalf("step %d: %v", w.step, err)
 	}
 	w.machine.PowerCut(Keep(w.dice.IntN(3)))
@@ -127,6 +180,16 @@ func (w *walk) commit(b *queue.Batch, after func()) {
 		after() // it happened although nobody was told
 	}
 	w.compare()
+}
+
+// recoverFault checks that the store goes on after it refused b.
+func (w *walk) recoverFault(b *queue.Batch) {
+	w.heal()
+	for _, u := range b.Update {
+		w.must(w.store.Release(ctx, u.Job, u.Token))
+	}
+	w.compare()
+	w.put() // from now on the refused batch cannot come back
 }
 
 func (w *walk) newMessage() (queue.Item, []byte) {
@@ -149,13 +212,24 @@ func (w *walk) put() {
 		if body != nil {
 			body.Discard()
 		}
-		if !w.doomed {
-			w.Fatalf("step %d: %v", w.step, err)
-		}
-		w.cut()
+		w.noText(err)
 		return
 	}
 	w.commit(&queue.Batch{Put: []queue.Put{{Item: it, Body: body}}}, func() { w.model[it.ID] = &modelled{it, text} })
+}
+
+// noText deals with a text that could not be written.
+func (w *walk) noText(err error) {
+	switch {
+	case !w.alone:
+		w.stopped, w.doubt = true, func() {}
+	case w.faulty:
+		w.recoverFault(&queue.Batch{})
+	case w.doomed:
+		w.cut()
+	default:
+		w.Fatalf("step %d: %v", w.step, err)
+	}
 }
 
 // pick gives a message by chance, nil if there is none.
@@ -208,7 +282,7 @@ func (w *walk) attempt() {
 			delete(w.model, next.ID)
 		}
 	}
-	if w.dice.IntN(6) == 0 && !w.doomed {
+	if w.dice.IntN(6) == 0 && !w.doomed && !w.faulty && w.alone {
 		notice, text := w.newMessage()
 		body, err := writeBody(w.store, text)
 		w.must(err)
@@ -223,6 +297,36 @@ func (w *walk) remove() {
 	if m := w.pick(); m != nil {
 		w.commit(&queue.Batch{Delete: []queue.ID{m.item.ID}}, func() { delete(w.model, m.item.ID) })
 	}
+}
+
+// bulk puts some messages and deletes others in one batch, one of them twice, and some that are not there.
+func (w *walk) bulk() {
+	if w.doomed || w.faulty || !w.alone {
+		return
+	}
+	batch := &queue.Batch{Delete: []queue.ID{queue.ID(1 + w.dice.IntN(1000))}}
+	fresh := make(map[queue.ID]*modelled)
+	for range w.dice.IntN(5) {
+		it, text := w.newMessage()
+		body, err := writeBody(w.store, text)
+		w.must(err)
+		batch.Put = append(batch.Put, queue.Put{Item: it, Body: body})
+		fresh[it.ID] = &modelled{it, text}
+		if w.dice.IntN(4) == 0 { // put and deleted at once
+			batch.Delete = append(batch.Delete, it.ID)
+		}
+	}
+	for range w.dice.IntN(4) {
+		if m := w.pick(); m != nil {
+			batch.Delete = append(batch.Delete, m.item.ID, m.item.ID)
+		}
+	}
+	w.commit(batch, func() {
+		maps.Copy(w.model, fresh)
+		for _, id := range batch.Delete {
+			delete(w.model, id)
+		}
+	})
 }
 
 func (w *walk) claimAndRelease() {
@@ -253,6 +357,13 @@ func (w *walk) difference() string {
 	w.Helper()
 	items, err := scanAll(w.store, 1+w.dice.IntN(30))
 	w.must(err)
+	if diff := w.itemsDifference(items); diff != "" {
+		return diff
+	}
+	return w.jobsDifference()
+}
+
+func (w *walk) itemsDifference(items []queue.Item) string {
 	ids := w.ids()
 	for i, it := range items {
 		if i >= len(ids) || it.ID != ids[i] {
@@ -269,7 +380,7 @@ func (w *walk) difference() string {
 	if len(items) < len(ids) {
 		return fmt.Sprintf("%d messages, want %d", len(items), len(ids))
 	}
-	return w.jobsDifference()
+	return ""
 }
 
 func (w *walk) jobsDifference() string {
