@@ -149,6 +149,9 @@ func (a *acceptRun) countSyncs(ctx context.Context) error {
 				counts = append(counts, n)
 				return err
 			})
+			if err == nil {
+				err = s.Books.problem()
+			}
 			if err != nil {
 				return fmt.Errorf("%s with %d clients under strace: %w", name, clients, err)
 			}

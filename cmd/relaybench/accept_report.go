@@ -20,6 +20,7 @@ type acceptSummary struct {
 	GeneratorCPU report.Spread `json:"generator_cpu_us_per_message"`
 	Syncs        *float64      `json:"syncs_per_message,omitempty"`
 	Written      report.Spread `json:"written_bytes_per_message"`
+	IdleMemory   report.Spread `json:"idle_memory_bytes"`
 	Memory       report.Spread `json:"memory_bytes"`
 	PeakMemory   report.Spread `json:"peak_memory_bytes"`
 }
@@ -74,6 +75,7 @@ func (a *acceptRun) summary() []acceptSummary {
 				P99:          spread(func(s *sample) float64 { return s.P99 }),
 				GeneratorCPU: spread(func(s *sample) float64 { return s.GeneratorCPU }),
 				Written:      spread(func(s *sample) float64 { return s.Written }),
+				IdleMemory:   spread(func(s *sample) float64 { b, _ := s.IdleMemory.Fair(); return float64(b) }),
 				Memory:       spread(func(s *sample) float64 { b, _ := s.Memory.Fair(); return float64(b) }),
 				PeakMemory:   spread(func(s *sample) float64 { return float64(s.Memory.Peak) }),
 			}
@@ -132,14 +134,15 @@ func (r *acceptReport) write(a *acceptRun) error {
 	fmt.Fprintf(out, "durable accept, delivery held, kept connections: %d messages of %d bytes a run, %d rounds in turn\n%s\n\n",
 		r.Messages, r.Size, r.Rounds, a.bed.place())
 	var t report.Table
-	t.Row("clients", "system", "messages/s", "p50 ms", "p99 ms", "CPU µs/msg", "syncs/msg", "bytes written/msg", "memory MB", "peak MB")
+	t.Row("clients", "system", "messages/s", "p50 ms", "p99 ms", "CPU µs/msg", "syncs/msg", "bytes written/msg", "idle MB", "memory MB", "peak MB")
 	for _, s := range r.Summary {
 		syncs := "-"
 		if s.Syncs != nil {
 			syncs = report.Number(*s.Syncs)
 		}
 		t.Row(s.Clients, s.System, s.PerSecond, report.Number(s.P50.Median), report.Number(s.P99.Median), s.CPU, syncs,
-			report.Number(s.Written.Median), report.Number(s.Memory.Median/1e6), report.Number(s.PeakMemory.Median/1e6))
+			report.Number(s.Written.Median), report.Number(s.IdleMemory.Median/1e6),
+			report.Number(s.Memory.Median/1e6), report.Number(s.PeakMemory.Median/1e6))
 	}
 	if err := t.Write(out); err != nil {
 		return err
@@ -162,8 +165,10 @@ func (r *acceptReport) write(a *acceptRun) error {
 func (r *acceptReport) footnotes(a *acceptRun) error {
 	out := a.std.out
 	_, kind := r.Runs[0].Memory.Fair()
-	fmt.Fprintln(out, "Middle of the rounds, with the lowest and the highest. Ratios are taken round by round. CPU: user and system time of all")
-	fmt.Fprintf(out, "processes of the system. Bytes written: write_bytes of /proc/PID/io. Memory: %s after the run, peak: VmHWM.\n", kind)
+	generator := report.SpreadOf(each(r.Runs, func(s *sample) float64 { return s.GeneratorCPU })...)
+	fmt.Fprintf(out, "Middle of the rounds, with the lowest and the highest. Ratios are taken round by round. CPU: user and system time of all\n"+
+		"processes of the system; the load generator beside it took %v µs. Bytes written: write_bytes of /proc/PID/io.\n"+
+		"Memory: %s with the clients connected, before and after the load; peak: VmHWM, summed over the processes.\n", generator, kind)
 	if r.NoSyncs != "" {
 		fmt.Fprintf(out, "Syncs were not counted: %s.\n", r.NoSyncs)
 	} else {

@@ -58,7 +58,7 @@ func testAccept(t *testing.T, rounds int, systems []string, flags ...string) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	sent := (2*messages + warmUp(1) + warmUp(5)) * rounds * len(systems)
+	sent := (2*messages + warmUp(1, messages) + warmUp(5, messages)) * rounds * len(systems)
 	if b := r.Totals; b.Sent != sent || b.Acknowledged != sent || b.Queued != sent {
 		t.Errorf("%d messages were to be sent; the books say %+v", sent, b)
 	}

@@ -180,7 +180,7 @@ func (s *stages) rates(ctx context.Context) error {
 		if err := full.run(ctx, s.sys, s.options(s.Clients), s.Load, nil); err != nil {
 			return err
 		}
-		s.next += warmUp(s.Clients) + s.Load
+		s.next += warmUp(s.Clients, s.Load) + s.Load
 		s.out.Books.merge(&full.Books)
 		full.Books = books{} // they are part of the whole
 		empty := sample{System: s.sys.Name(), Clients: s.Clients, Round: round + 1}

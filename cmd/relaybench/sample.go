@@ -33,8 +33,9 @@ type sample struct {
 func perSecond(s *sample) float64 { return s.PerSecond }
 func cpu(s *sample) float64       { return s.CPU }
 
-// warmUp is what a system gets before the clock starts: all its processes are there then, and its caches filled.
-func warmUp(clients int) int { return max(200, 10*clients) }
+// warmUp is how many messages a system gets before the clock starts, so that all its processes are there and its caches filled;
+// at most a tenth of those that count.
+func warmUp(clients, messages int) int { return min(max(200, 10*clients), messages/10) }
 
 // settle is how long a system may take to finish after the last answer; what it consumes then counts.
 const settle = 200 * time.Millisecond
@@ -50,7 +51,7 @@ func (s *sample) run(ctx context.Context, sys system.System, o load.Options, mes
 	if s.IdleMemory, err = sys.Session().Memory(); err != nil {
 		return err
 	}
-	warm, err := pool.Send(ctx, warmUp(o.Clients))
+	warm, err := pool.Send(ctx, warmUp(o.Clients, messages))
 	if err != nil {
 		return err
 	}
