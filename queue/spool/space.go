@@ -100,14 +100,18 @@ func (s *Store) makeFile(name string, size int64) (File, int64, error) {
 	}
 }
 
-// affordable is how large a new segment should be: what is taken in advance should not be what makes new mail refused, and
-// near that limit it is a part of what there is.
+// affordable is how large a new segment should be. What is taken in advance, a segment and the spare, must not be what makes
+// new mail refused: each is at most half of what there is above that limit, and below it a part of all.
 func (s *Store) affordable() int64 {
 	free, err := s.dir.Free()
 	if err != nil {
 		return s.segmentSize
 	}
-	return min(max(free-s.freeSpace, free/4, minSegment), s.segmentSize)
+	part := free / 4
+	if above := free - s.freeSpace; above > 0 {
+		part = above / 2
+	}
+	return min(max(part, s.leastSegment()), s.segmentSize)
 }
 
 // leastSegment is how many bytes a segment has at least.

@@ -170,6 +170,22 @@ func TestFreeSpace(t *testing.T) {
 	}
 }
 
+// On a disk that has little more than the limit, space taken in advance does not make new mail refused.
+func TestSpaceInAdvance(t *testing.T) {
+	const limit = 20e6
+	for _, above := range []int64{1e6, 12e6, 70e6, 130e6, 1e9} {
+		m := newMachine(t, DefaultSegmentSize)
+		m.opts.FreeSpace = limit
+		s := open(t, m)
+		m.free = limit + above
+		m.free -= s.affordable() // a segment
+		m.free -= s.affordable() // the spare
+		if err := s.lookForRoom(); err != nil {
+			t.Errorf("%d bytes above the limit: %v", above, err)
+		}
+	}
+}
+
 // bounce replaces message n by a notice.
 func bounce(s *Store, n, notice int) error {
 	key := queue.JobKey{ID: queue.ID(n), Destination: "a.example"}

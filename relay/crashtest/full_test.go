@@ -46,6 +46,26 @@ func TestDiskFull(t *testing.T) {
 	t.Logf("full disk: %v, 0 lost", r.books)
 }
 
+// TestSmallDisk has a relay on a disk that has not much more than it must leave: most of that can be used for mail.
+func TestSmallDisk(t *testing.T) {
+	long(t)
+	const size = 200 << 10
+	d := newDisk(t, 100e6)
+	r := newRig(t, filepath.Join(d.path, "data"), "[queue]\nfree_space = \"20MB\"\n")
+	space := spaceOf(t, d) - threshold
+	p := r.start(t)
+	stop := load(t, p, func() *mail { return r.books.write(wait, size) })
+	refuses(t, p)
+	stop()
+	acked, _ := r.books.replies()
+	if int64(acked)*size < space*3/4 {
+		t.Errorf("%d bytes of mail were taken where there was space for %d", acked*size, space)
+	}
+	t.Logf("%d bytes of mail took the place of %d; %d bytes are left", acked*size, space, spaceOf(t, d))
+	r.settle(t, p)
+	p.stop(t)
+}
+
 // loseSpace has another program take all the space for a while. The relay goes through that without a restart.
 func loseSpace(t *testing.T, r *rig, d *disk, p *process) {
 	t.Helper()
