@@ -80,7 +80,8 @@
 //   - A hint is never synced and never trusted without its checksum, and only if it ends where the next header says, unless
 //     the segment with that header is gone. The newest segment has none.
 //   - New mail is refused while the file system has less than the configured space, or none for the spare. Results of
-//     deliveries then go on in the rest of the active segment and in the spare.
+//     deliveries then go on in the rest of the active segment and in the spare, and after that in what little there is.
+//     Copying leaves them a part of that.
 //
 // # Crash states
 //

@@ -37,12 +37,11 @@ const movePasses = 10
 func (s *Store) evacuate(g *segment) error {
 	s.mu.RLock()
 	needed, live := g.needed(), g.live
-	room := s.capacity - s.active().end + s.spareSize
 	s.mu.RUnlock()
 	if needed == 0 {
 		return nil
 	}
-	if s.lacksSpare() && room < needed+moveReserve {
+	if s.lacksSpare() && s.room() < needed+moveReserve {
 		return fmt.Errorf("%w: not enough to copy %d bytes", queue.ErrFull, needed)
 	}
 	for pass := range movePasses {
@@ -69,6 +68,13 @@ func (s *Store) evacuate(g *segment) error {
 		}
 	}
 	return fmt.Errorf("%d bytes are still needed", live)
+}
+
+// room is the space in the active segment that is not used yet.
+func (s *Store) room() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.capacity - s.active().end
 }
 
 // evacuation is one pass over a segment.
@@ -222,6 +228,9 @@ func (e *evacuation) flush() error {
 		return nil
 	}
 	n := e.size
+	if !e.makeSpare() && e.room() < n+moveReserve {
+		return fmt.Errorf("%w: copying leaves the rest to results of deliveries", queue.ErrFull)
+	}
 	err := e.submit(background, &request{moves: e.moves, size: frameHead + n, done: make(chan error, 1)})
 	e.moves, e.size = nil, 0
 	if err == nil {

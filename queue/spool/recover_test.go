@@ -174,6 +174,7 @@ func TestFailedBatchStaysGone(t *testing.T) {
 		if !first {
 			must(t, put(s, testItem(1), "text"))
 		}
+		s.makeSpare()                                  // as new mail does
 		m.Fail(m.Ops()+1, 1, errors.New("sync fails")) // the write goes well
 		if err := put(s, testItem(2), "text"); err == nil {
 			t.Fatal("no error")
@@ -225,12 +226,13 @@ func TestFailuresDoNotPileUp(t *testing.T) {
 	s := open(t, m)
 	must(t, put(s, testItem(1), "text"))
 	for i := 2; i < 10; i++ {
+		s.makeSpare() // as new mail does
 		m.Fail(m.Ops()+1, 1, syscall.EIO)
 		if err := put(s, testItem(i), "text"); !errors.Is(err, syscall.EIO) {
 			t.Fatalf("error %v", err)
 		}
 	}
-	if n := len(m.names); n != 2 {
+	if n := len(m.names); n != 2 { // the spare is used by now
 		t.Errorf("%d files, want 2", n)
 	}
 	m.PowerCut(storetest.KeepAll)

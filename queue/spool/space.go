@@ -11,12 +11,13 @@ import (
 
 const (
 	spareName   = "spare"
-	minSegment  = 256 << 10 // bytes; a segment gets less than its size when the disk has less
+	minSpare    = 256 << 10 // bytes; the spare gets less than a segment's size when the disk has less
+	minSegment  = 16 << 10  // bytes; with less space for the next segment no result of a delivery can be stored
 	moveReserve = 1 << 20   // bytes that copying leaves for the results of deliveries
 )
 
-// Room implements [queue.Store]. While all is well it costs nothing: only when the writer has refused a batch does it look
-// at the disk.
+// Room implements [queue.Store]. There is room while there is a spare: it is what results of deliveries go to when the disk
+// is full. While all is well this costs nothing: only when the writer has refused a batch does it look at the disk.
 func (s *Store) Room(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil || !s.short.Load() {
 		return err
@@ -26,12 +27,10 @@ func (s *Store) Room(ctx context.Context) error {
 
 // lookForRoom is ErrFull if there is too little space for new mail.
 func (s *Store) lookForRoom() error {
-	free, err := s.dir.Free()
-	known := err == nil
-	if known && free < s.freeSpace {
+	if free, err := s.dir.Free(); err == nil && free < s.freeSpace {
 		return fmt.Errorf("%w: the disk has %d bytes left, under the limit of %d", queue.ErrFull, free, s.freeSpace)
 	}
-	if s.lacksSpare() && (known && free < s.leastSegment() || !s.makeSpare()) {
+	if !s.makeSpare() {
 		return fmt.Errorf("%w: the disk is full", queue.ErrFull)
 	}
 	return nil
@@ -78,18 +77,17 @@ func (s *Store) openSegment(name string, size int64) (File, int64, error) {
 	if f, capacity, ok := s.takeSpare(name, size); ok {
 		return f, capacity, nil
 	}
-	return s.makeFile(name, size)
+	return s.makeFile(name, max(size, min(minSegment, s.segmentSize)))
 }
 
 // makeFile makes a file and takes space for it: that of a segment if there is so much, and less on a full disk, but for
-// size bytes at least.
-func (s *Store) makeFile(name string, size int64) (File, int64, error) {
+// least bytes.
+func (s *Store) makeFile(name string, least int64) (File, int64, error) {
 	f, err := s.dir.Create(name)
 	if err != nil {
 		return nil, 0, err
 	}
-	least := max(size, s.leastSegment())
-	for want := max(size, s.affordable()); ; want = max(want/2, least) {
+	for want := max(least, s.affordable()); ; want = max(want/2, least) {
 		if err = f.Allocate(want); err == nil {
 			return f, want, nil
 		}
@@ -111,11 +109,11 @@ func (s *Store) affordable() int64 {
 	if above := free - s.freeSpace; above > 0 {
 		part = above / 2
 	}
-	return min(max(part, s.leastSegment()), s.segmentSize)
+	return min(max(part, s.leastSpare()), s.segmentSize)
 }
 
-// leastSegment is how many bytes a segment has at least.
-func (s *Store) leastSegment() int64 { return min(minSegment, s.segmentSize) }
+// leastSpare is how many bytes the spare has at least.
+func (s *Store) leastSpare() int64 { return min(minSpare, s.segmentSize) }
 
 // takeSpare makes the spare a segment's file. Not ok: there is none, or it is too small, or it would not be renamed.
 func (s *Store) takeSpare(name string, size int64) (File, int64, bool) {
@@ -163,10 +161,13 @@ func (s *Store) makeSpare() bool {
 	if have {
 		return true
 	}
+	if free, err := s.dir.Free(); isFull(before) && err == nil && free < s.leastSpare() {
+		return false
+	}
 	if errors.Is(before, fs.ErrExist) {
 		s.removeSpare()
 	}
-	f, size, err := s.makeFile(spareName, headerSize)
+	f, size, err := s.makeFile(spareName, s.leastSpare())
 	if err != nil && before == nil {
 		s.log.Error("spool: could not take space for the next segment", "error", err)
 	}

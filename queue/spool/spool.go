@@ -190,7 +190,7 @@ func (s *Store) clean(l listing, unused []*segment) {
 		}
 	}
 	if n := len(s.segments) - 2; n >= 0 {
-		if g := s.segments[n]; g.size >= g.end && !g.damaged { // a process that died did not give back the rest of the space
+		if g := s.segments[n]; g.size == g.end { // a process that died did not give back the rest of the space
 			s.dir.Truncate(g.name(), g.end)
 		}
 	}
