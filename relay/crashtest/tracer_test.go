@@ -29,7 +29,7 @@ type tracer struct {
 	done  chan struct{}
 
 	mu     sync.Mutex
-	counts map[string]int  // calls so far by kind
+	counts map[target]int  // calls so far
 	hit    string          // what the fault hit
 	lost   map[string]bool // files of which a sync has failed
 	healed bool
@@ -38,8 +38,8 @@ type tracer struct {
 
 // fault is what happens to one call, or from that call on. The zero fault never happens.
 type fault struct {
-	kind  string        // of the call, see calls
-	nth   int           // which one of that kind, from 1
+	target
+	nth   int           // which one of these calls, from 1
 	errno syscall.Errno // the answer; 0: the process is killed
 	lasts bool          // all calls get the answer from then on (ENOSPC: those that take space), until heal
 }
@@ -52,10 +52,18 @@ func (f fault) String() string {
 	if f.lasts {
 		what += " from there on"
 	}
-	return fmt.Sprintf("%s at %s number %d", what, f.kind, f.nth)
+	return fmt.Sprintf("%s at %v number %d", what, f.target, f.nth)
 }
 
+// target is a kind of calls, see calls, on a kind of files: "segment", "spare", "folder" and so on.
+type target struct{ kind, file string }
+
+func (a target) String() string { return a.kind + " " + a.file }
+
+func (a target) compare(b target) int { return strings.Compare(a.String(), b.String()) }
+
 // call says what a system call does, and which argument tells the file: a descriptor, or a folder's with a path behind it.
+// A path behind argument -1 comes without a folder.
 type call struct {
 	kind string
 	arg  int
@@ -77,7 +85,8 @@ var calls = map[int32]call{
 	unix.SYS_SENDFILE:        {"write", 0, false},
 	unix.SYS_SPLICE:          {"write", 2, false},
 	unix.SYS_FALLOCATE:       {"fallocate", 0, false},
-	unix.SYS_FTRUNCATE:       {"ftruncate", 0, false},
+	unix.SYS_FTRUNCATE:       {"truncate", 0, false},
+	unix.SYS_TRUNCATE:        {"truncate", -1, true},
 	unix.SYS_RENAMEAT:        {"rename", 0, true},
 	unix.SYS_RENAMEAT2:       {"rename", 0, true},
 	unix.SYS_LINKAT:          {"rename", 0, true},
@@ -89,6 +98,10 @@ var calls = map[int32]call{
 // takesSpace are the kinds of calls that a full disk refuses.
 var takesSpace = map[string]bool{"create": true, "write": true, "fallocate": true, "rename": true}
 
+// maxAllocated keeps segments so small that a life sees some of them come and go: a store that halves what it asks for until
+// it gets that gets 1 MiB. What the clients of a course hand in at once, and the relay copies meanwhile, must fit in.
+const maxAllocated = 3 << 19
+
 // newTracer makes a tracer for one process and the files below dir.
 func newTracer(t *testing.T, dir string, f fault) *tracer {
 	t.Helper()
@@ -97,7 +110,7 @@ func newTracer(t *testing.T, dir string, f fault) *tracer {
 		t.Fatal(err)
 	}
 	return &tracer{
-		dir: dir + "/", fault: f, done: make(chan struct{}), counts: map[string]int{}, lost: map[string]bool{},
+		dir: dir + "/", fault: f, done: make(chan struct{}), counts: map[target]int{}, lost: map[string]bool{},
 		near: os.NewFile(uintptr(ends[0]), "near"), far: os.NewFile(uintptr(ends[1]), "far"),
 	}
 }
@@ -119,11 +132,15 @@ func (tr *tracer) judge(n *notification) syscall.Errno {
 	if !strings.HasPrefix(file+"/", tr.dir) {
 		return goOn
 	}
+	if n.number == unix.SYS_FALLOCATE && n.args[3] > maxAllocated {
+		return syscall.ENOSPC
+	}
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.last = time.Now()
-	tr.counts[c.kind]++
-	if !tr.strikes(c.kind) {
+	this := target{c.kind, tr.sort(file)}
+	tr.counts[this]++
+	if !tr.strikes(this) {
 		if tr.lost[file] && isSync(c.kind) {
 			return 0
 		}
@@ -145,14 +162,14 @@ func (tr *tracer) judge(n *notification) syscall.Errno {
 func isSync(kind string) bool { return kind == "fsync" || kind == "fdatasync" }
 
 // strikes decides whether the fault happens to a call that was just counted.
-func (tr *tracer) strikes(kind string) bool {
+func (tr *tracer) strikes(this target) bool {
 	switch f := tr.fault; {
 	case tr.healed:
 		return false
 	case tr.hit == "":
-		return kind == f.kind && tr.counts[kind] == f.nth
+		return this == f.target && tr.counts[this] == f.nth
 	case f.errno == syscall.ENOSPC:
-		return f.lasts && takesSpace[kind]
+		return f.lasts && takesSpace[this.kind]
 	default:
 		return f.lasts
 	}
@@ -161,20 +178,30 @@ func (tr *tracer) strikes(kind string) bool {
 // file is the path of the file or folder that a call is about, "" if it has none.
 func (tr *tracer) file(n *notification, c call) string {
 	process := fmt.Sprintf("/proc/%d/", n.pid)
-	folder := fmt.Sprintf("%sfd/%d", process, int32(n.args[c.arg]))
+	at := process + "cwd"
+	if c.arg >= 0 && int32(n.args[c.arg]) != unix.AT_FDCWD {
+		at = fmt.Sprintf("%sfd/%d", process, int32(n.args[c.arg]))
+	}
+	open, _ := os.Readlink(at) // a socket is no path
 	if !c.path {
-		path, _ := os.Readlink(folder) // a socket is no path
-		return path
+		return open
 	}
 	path := textAt(process+"mem", n.args[c.arg+1])
 	if filepath.IsAbs(path) {
 		return path
 	}
-	if int32(n.args[c.arg]) == unix.AT_FDCWD {
-		folder = process + "cwd"
+	return filepath.Join(open, path)
+}
+
+// sort tells what kind of file a path below the folder, or that of the folder, is of.
+func (tr *tracer) sort(path string) string {
+	if path+"/" == tr.dir {
+		return "folder"
 	}
-	parent, _ := os.Readlink(folder)
-	return filepath.Join(parent, path)
+	if ext := filepath.Ext(path); ext != "" {
+		return ext[1:]
+	}
+	return filepath.Base(path)
 }
 
 // textAt reads a string that ends in NUL from a process's memory.
