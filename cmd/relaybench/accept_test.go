@@ -98,25 +98,45 @@ func TestAcceptTable(t *testing.T) {
 // TestInterrupt ends a run that would last long, and looks for what is left.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
-	dir := scratch(t)
-	cmd := exec.Command(strings.TrimSuffix(relayProgram(t), "tlsrelay")+"relaybench", "accept", "--tlsrelay", relayProgram(t),
-		"--dir", dir, "--any-medium", "--messages", "10000000", "--clients", "3")
-	var errOut strings.Builder
-	cmd.Stderr = &errOut
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := scratch(t)
+			cmd := exec.Command(strings.TrimSuffix(relayProgram(t), "tlsrelay")+"relaybench", "accept", "--tlsrelay", relayProgram(t),
+				"--dir", dir, "--any-medium", "--messages", "10000000", "--clients", "3")
+			var errOut strings.Builder
+			cmd.Stderr = &errOut
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			started := "serve --config " + dir
+			until(t, "the relay runs", func() bool { return len(running(t, started)) > 0 })
+			time.Sleep(200 * time.Millisecond) // the load begins
+			cmd.Process.Signal(signal)
+			late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+			defer late.Stop()
+			cmd.Wait()
+			if signal == syscall.SIGKILL {
+				until(t, "the relay has ended", func() bool { return len(running(t, started)) == 0 })
+				os.RemoveAll(dir) // nobody is left who would
+				return
+			}
+			if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errOut.String(), "interrupted") {
+				t.Errorf("exit code %d\n%s", code, errOut.String())
+			}
+			if left := running(t, started); len(left) > 0 {
+				t.Errorf("processes are left: %q", left)
+			}
+		})
 	}
-	time.Sleep(time.Second)
-	cmd.Process.Signal(syscall.SIGINT)
-	late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-	defer late.Stop()
-	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errOut.String(), "interrupted") {
-		t.Errorf("exit code %d\n%s", code, errOut.String())
-	}
-	for _, name := range []string{"serve --config " + dir, "bare " + dir} {
-		if left := running(t, name); len(left) > 0 {
-			t.Errorf("processes are left: %q", left)
+}
+
+// until waits for what must come.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func startChild(log, trace string, program string, args ...string) (*child, erro
 	c := &child{cmd: exec.Command(program, args...), log: log, ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), "LC_ALL=C")
 	c.cmd.Stdout, c.cmd.Stderr = out, out
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL} // it must not outlive even a killed bench
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}
