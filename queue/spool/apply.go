@@ -50,6 +50,7 @@ func (s *Store) applyAccept(g *segment, d *digest) {
 		s.texts[d.id] = d.file
 	}
 	g.live += int64(d.size)
+	g.highest = max(g.highest, d.id)
 }
 
 // applyState changes recipients. When by that nothing is left to do the message is dropped.

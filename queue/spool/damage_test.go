@@ -186,3 +186,33 @@ func TestHugeHint(t *testing.T) {
 	}
 	wantIDs(t, open(t, m), 1, 2, 3)
 }
+
+// A segment that stays for days because of a damaged text does not keep the records of all messages that end meanwhile.
+func TestKeptSegmentKeepsLittle(t *testing.T) {
+	m := newMachine(t, 2000)
+	s := open(t, m)
+	must(t, put(s, testItem(1), "copied"))
+	must(t, put(s, testItem(2), "damaged soon"))
+	next := fill(t, s, 3)
+	for i := 3; i < next; i++ {
+		must(t, finish(s, i))
+	}
+	name, off := textPlace(s, 2)
+	m.spoil(name, off)
+	for range 20 {
+		last := fill(t, s, next)
+		for i := next; i < last; i++ {
+			must(t, finish(s, i))
+		}
+		next = last
+		s.tidyOnce()
+	}
+	if g := s.segments[0]; !g.kept || g.name() != name {
+		t.Fatal("the segment was not kept")
+	}
+	for _, g := range s.segments[1:] {
+		if g.buried > 100 {
+			t.Errorf("segment %d keeps %d bytes of records of ended messages", g.seq, g.buried)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 
 	"tlsrelay/queue"
@@ -234,6 +235,7 @@ func (s *Store) reportText(id queue.ID, why error) {
 // start finds the damage, too.
 func (s *Store) report(g *segment, r region) {
 	s.tarnish(g)
+	g.highest = math.MaxUint64
 	d := Damage{File: g.name(), Offset: r.from, Bytes: r.to - r.from, Problem: r.why}
 	var e *textError
 	if errors.As(r.why, &e) {

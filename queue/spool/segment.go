@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"tlsrelay/queue"
 )
 
 const (
@@ -24,14 +26,15 @@ const (
 type segment struct {
 	seq        uint32
 	marker     marker
-	size       int64 // of the file, as a start found it
-	end        int64 // durable bytes: frames behind it were not acknowledged and do not count
-	live       int64 // bytes of records, with their texts, that say how a message is now
-	stale      bool  // messages have been copied away, or cannot be read: there may be outdated ACCEPT records here
-	damaged    bool  // something here could not be read: set aside in the end, not unlinked
-	unreadable bool  // the file could not be opened or read at all: stays where it is
-	kept       bool  // survivors cannot be copied away: no more tries in this run
-	overrun    bool  // a failed batch stands behind the end: to go, and before the next segment, which says that it does not count
+	size       int64    // of the file, as a start found it
+	end        int64    // durable bytes: frames behind it were not acknowledged and do not count
+	live       int64    // bytes of records, with their texts, that say how a message is now
+	stale      bool     // messages have been copied away, or cannot be read: there may be outdated ACCEPT records here
+	highest    queue.ID // of the messages with an ACCEPT here; of all there can be, if some cannot be read
+	damaged    bool     // something here could not be read: set aside in the end, not unlinked
+	unreadable bool     // the file could not be opened or read at all: stays where it is
+	kept       bool     // survivors cannot be copied away: no more tries in this run
+	overrun    bool     // a failed batch stands behind the end: to go, and before the next segment, which says that it does not count
 
 	// graves counts the bytes of DONE and DELETE records here, by the other segment whose outdated ACCEPT they end. They
 	// must not go before that segment has.

@@ -192,22 +192,23 @@ func allDone(slots []slot) bool {
 // end writes a DONE or DELETE. It names the segments that may hold an ACCEPT of the message: the record must not vanish
 // before them, or the message would be back after a start.
 func (st *staging) end(kind byte, id queue.ID, p *pending) {
-	d := digest{kind: kind, id: id, refs: st.graveRefs(p.accept)}
+	d := digest{kind: kind, id: id, refs: st.graveRefs(id, p.accept)}
 	from := len(st.scratch)
 	st.scratch = appendEnd(st.scratch, kind, id, d.refs)
 	st.write(d, st.scratch[from:], nil, text{})
 	st.set(id, &pending{gone: true})
 }
 
-// graveRefs gives the segments other than the one that is written in which an ACCEPT may lie of a message whose latest
-// one is in segment accept: that one, and those from which messages were copied.
-func (st *staging) graveRefs(accept uint32) []uint32 {
+// graveRefs gives the segments other than the one that is written in which an ACCEPT may lie of message id, whose latest
+// one is in segment accept: that one, and those from which messages were copied. What was put later than all in a segment
+// is not there.
+func (st *staging) graveRefs(id queue.ID, accept uint32) []uint32 {
 	var refs []uint32
 	if accept != st.seg.seq {
 		refs = append(refs, accept)
 	}
 	for _, seq := range st.stale {
-		if seq < accept {
+		if seq < accept && id <= st.segment(seq).highest {
 			refs = append(refs, seq)
 		}
 	}

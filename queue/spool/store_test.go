@@ -63,7 +63,7 @@ func TestCrowd(t *testing.T) {
 }
 
 // seeds is small for everyday runs; -seeds 10000 is a night's campaign.
-var seeds = flag.Int("seeds", 30, "how many random courses TestRandom and TestCrowd take, for each of their sizes")
+var seeds = flag.Int("seeds", 15, "how many random courses TestRandom and TestCrowd take, for each of their sizes")
 
 // testItem is a message with one recipient at a.example.
 func testItem(n int) queue.Item {
