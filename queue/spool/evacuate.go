@@ -255,8 +255,8 @@ func (st *staging) move(m *move) {
 		st.set(m.id, &pending{accept: accept, slots: m.was.slots})
 	}
 	refs := slices.DeleteFunc(m.refs, func(seq uint32) bool { return seq == st.seg.seq })
-	d := digest{kind: m.kind, id: m.id, rcpts: m.rcpts, refs: refs, file: m.was.text}
-	st.write(d, m.record, nil, text{})
+	d := digest{kind: m.kind, id: m.id, rcpts: m.rcpts, refs: refs, file: m.was.file}
+	st.record(d, m.record, nil, text{})
 	if len(m.text) > 0 {
 		st.pieces = append(st.pieces, piece{bytes: m.text})
 		st.size += int64(len(m.text))

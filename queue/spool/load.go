@@ -14,7 +14,7 @@ import (
 type view struct {
 	entry
 	slots []slot
-	text  uint64 // number of the text's own file, 0: none
+	file  uint64 // number of the text's own file, 0: none
 }
 
 // look copies what the index has of a message. The caller holds mu, for reading at least.
@@ -27,7 +27,7 @@ func (s *Store) look(id queue.ID) (view, bool) {
 }
 
 func (s *Store) viewOf(e *entry) view {
-	return view{entry: *e, slots: slices.Clone(s.index.slots(e)), text: s.texts[e.id]}
+	return view{entry: *e, slots: slices.Clone(s.index.slots(e)), file: s.texts[e.id]}
 }
 
 // same reports whether v is still what the index has. The caller is the writer, or holds mu.
@@ -189,8 +189,8 @@ func (s *Store) lose(v view, err error) {
 		}
 	})
 	s.dir.Remove(hintName(v.accept.seg))
-	if lost && v.text != 0 {
-		s.setTextAside(v.text)
+	if lost && v.file != 0 {
+		s.setTextAside(v.file)
 	}
 }
 

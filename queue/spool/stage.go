@@ -127,8 +127,8 @@ func (st *staging) destination(p *pending, i int) string {
 	return st.index.names.text(p.slots[i].destination)
 }
 
-// write adds a record of a digest, which learns its place, and the text behind it.
-func (st *staging) write(d digest, record []byte, b *body, t text) {
+// record adds a record of a digest, which learns its place, and the text behind it.
+func (st *staging) record(d digest, record []byte, b *body, t text) {
 	d.off = uint32(st.seg.end + st.size)
 	d.size = uint32(int64(len(record)) + t.inline())
 	st.pieces = append(st.pieces, piece{bytes: record})
@@ -143,7 +143,7 @@ func (st *staging) put(p *preparedPut) error {
 	if st.lookup(p.id) != nil {
 		return fmt.Errorf("spool: put %s: there is a message with this ID", p.id)
 	}
-	st.write(digest{kind: recAccept, id: p.id, file: p.text.file, rcpts: p.rcpts}, p.record, p.body, p.text)
+	st.record(digest{kind: recAccept, id: p.id, file: p.text.file, rcpts: p.rcpts}, p.record, p.body, p.text)
 	fresh := &pending{accept: st.seg.seq, slots: make([]slot, len(p.rcpts)), names: make([]string, len(p.rcpts))}
 	for i, r := range p.rcpts {
 		fresh.slots[i].set(r.due, r.done, place{}, 0)
@@ -175,7 +175,7 @@ func (st *staging) update(u *queue.Update, prepared *preparedUpdate) error {
 		st.end(recDone, u.Job.ID, next)
 		return nil
 	}
-	st.write(digest{kind: recState, id: u.Job.ID, rcpts: prepared.rcpts}, prepared.record, nil, text{})
+	st.record(digest{kind: recState, id: u.Job.ID, rcpts: prepared.rcpts}, prepared.record, nil, text{})
 	st.set(u.Job.ID, next)
 	return nil
 }
@@ -195,7 +195,7 @@ func (st *staging) end(kind byte, id queue.ID, p *pending) {
 	d := digest{kind: kind, id: id, refs: st.graveRefs(id, p.accept)}
 	from := len(st.scratch)
 	st.scratch = appendEnd(st.scratch, kind, id, d.refs)
-	st.write(d, st.scratch[from:], nil, text{})
+	st.record(d, st.scratch[from:], nil, text{})
 	st.set(id, &pending{gone: true})
 }
 
