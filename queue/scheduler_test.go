@@ -22,7 +22,6 @@ type remote struct {
 	mu      sync.Mutex
 	outcome func(job queue.Job) queue.Outcome
 	diary   []attemptSeen
-	now     func() time.Time
 }
 
 type attemptSeen struct {

@@ -44,8 +44,6 @@ func startDemoHost(name string, version uint16) (*demoHost, error) {
 	return h, nil
 }
 
-func (h *demoHost) address() string { return h.listener.Addr().String() }
-
 func (h *demoHost) port() int { return h.listener.Addr().(*net.TCPAddr).Port }
 
 func (h *demoHost) stop() {
