@@ -90,23 +90,21 @@ func (p *Pool) Send(ctx context.Context, n int) (*Result, error) {
 func (p *Pool) serve(ctx context.Context) error {
 	const look = 100 * time.Millisecond // how often ctx and the silence are looked at when nothing comes
 	events := make([]syscall.EpollEvent, len(p.clients))
-	silent := time.Duration(0)
+	var silent time.Time // since when; zero: it is not
 	for p.busy > 0 {
 		n, err := epollWait(p.epoll, events, look)
 		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil:
+		case err != nil && !errors.Is(err, syscall.EINTR):
 			return fmt.Errorf("epoll: %w", err)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case n == 0:
-			if silent += look; silent > p.opts.Patience {
-				return fmt.Errorf("%s has not answered for %v on any of %d connections", p.opts.Address, p.opts.Patience, p.busy)
-			}
-			continue
+		case n == 0 && silent.IsZero():
+			silent = time.Now()
+		case n == 0 && time.Since(silent) > p.opts.Patience:
+			return fmt.Errorf("%s has not answered for %v on any of %d connections", p.opts.Address, p.opts.Patience, p.busy)
+		case n > 0:
+			silent = time.Time{}
 		}
-		silent = 0
 		for _, e := range events[:n] {
 			p.clients[e.Fd].ready(e.Events)
 		}
