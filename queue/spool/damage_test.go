@@ -1,7 +1,9 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -215,4 +217,24 @@ func TestKeptSegmentKeepsLittle(t *testing.T) {
 			t.Errorf("segment %d keeps %d bytes of records of ended messages", g.seq, g.buried)
 		}
 	}
+}
+
+// One envelope that the disk cannot read does not hide the rest of the queue.
+func TestListingWithoutTheUnreadable(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	log := &bytes.Buffer{}
+	m.opts.Log = slog.New(slog.NewTextHandler(log, nil))
+	s := open(t, m)
+	for i := 1; i <= 3; i++ {
+		must(t, put(s, testItem(i), "text"))
+	}
+	v, _ := s.look(2)
+	m.names[segmentName(1)].bad = [2]int64{int64(v.accept.off) + 10, int64(v.accept.off) + 11}
+	items, err := s.Scan(ctx, 1, 10)
+	must(t, err)
+	if len(items) != 1 || items[0].ID != 3 || !strings.Contains(log.String(), "left out of the listing") {
+		t.Errorf("%d messages behind the first; log: %s", len(items), log)
+	}
+	m.names[segmentName(1)].bad = [2]int64{}
+	wantIDs(t, s, 1, 2, 3)
 }

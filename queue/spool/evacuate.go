@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"slices"
 
 	"tlsrelay/queue"
@@ -187,12 +186,8 @@ func (e *evacuation) readText(v *view, t text) ([]byte, error) {
 	defer e.files.put(h)
 	b := make([]byte, t.size)
 	if len(b) > 0 {
-		_, err := h.ReadAt(b, int64(v.accept.off)+int64(v.size)-t.size)
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return nil, e.placeError(v.accept, err)
+		if _, err := h.ReadAt(b, int64(v.accept.off)+int64(v.size)-t.size); err != nil {
+			return nil, e.placeError(v.accept, noEOF(err))
 		}
 	}
 	if crc32.Checksum(b, crcTable) != t.crc {

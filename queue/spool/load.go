@@ -136,31 +136,34 @@ func (s *Store) readRecord(p place, kind byte, id queue.ID) (record, error) {
 // readRecordAt reads a whole record and checks it. buf is memory to use if the record fits in.
 func readRecordAt(f io.ReaderAt, off int64, buf []byte) ([]byte, error) {
 	n, err := f.ReadAt(buf, off)
-	if err != nil && err != io.EOF {
-		return nil, err
+	if err != nil && err != io.EOF { // the trouble may lie behind the record
+		n, err = f.ReadAt(buf[:recordHead], off)
 	}
 	if n < recordHead {
-		return nil, io.ErrUnexpectedEOF
+		return nil, noEOF(err)
 	}
 	_, length, err := recordLength(buf)
 	if err != nil {
 		return nil, err
 	}
 	whole := recordHead + int(length)
+	if whole > len(buf) {
+		buf = append(make([]byte, 0, whole), buf[:n]...)[:whole]
+	}
 	if whole > n {
-		if n < len(buf) {
-			return nil, io.ErrUnexpectedEOF
+		if more, err := f.ReadAt(buf[n:whole], off+int64(n)); more < whole-n {
+			return nil, noEOF(err)
 		}
-		long := make([]byte, whole)
-		copy(long, buf)
-		if _, err := f.ReadAt(long[n:], off+int64(n)); err == io.EOF {
-			return nil, io.ErrUnexpectedEOF
-		} else if err != nil {
-			return nil, err
-		}
-		buf = long
 	}
 	return buf[:whole], checkRecord(buf[:whole])
+}
+
+// noEOF is for places where the file should go on.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // placeError says where on disk something went wrong.

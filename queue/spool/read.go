@@ -46,7 +46,8 @@ func (s *Store) show(v view) (queue.Item, error) {
 	return it, err
 }
 
-// Scan implements [queue.Store].
+// Scan implements [queue.Store]. A message that the disk cannot read at the moment is told of and left out: the others must
+// be seen all the more.
 func (s *Store) Scan(ctx context.Context, after queue.ID, limit int) ([]queue.Item, error) {
 	var items []queue.Item
 	for limit > len(items) {
@@ -67,7 +68,11 @@ func (s *Store) Scan(ctx context.Context, after queue.ID, limit int) ([]queue.It
 				continue
 			}
 			if err != nil {
-				return nil, err
+				if closed := s.usable(ctx); closed != nil {
+					return nil, closed
+				}
+				s.log.Error("spool: a message cannot be read, and is left out of the listing", "id", v.id, "error", err)
+				continue
 			}
 			items = append(items, it)
 		}
