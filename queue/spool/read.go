@@ -46,8 +46,7 @@ func (s *Store) show(v view) (queue.Item, error) {
 	return it, err
 }
 
-// Scan implements [queue.Store]. A message that the disk cannot read at the moment is told of and left out: the others must
-// be seen all the more.
+// Scan implements [queue.Store].
 func (s *Store) Scan(ctx context.Context, after queue.ID, limit int) ([]queue.Item, error) {
 	var items []queue.Item
 	for limit > len(items) {
@@ -68,11 +67,7 @@ func (s *Store) Scan(ctx context.Context, after queue.ID, limit int) ([]queue.It
 				continue
 			}
 			if err != nil {
-				if closed := s.usable(ctx); closed != nil {
-					return nil, closed
-				}
-				s.log.Error("spool: a message cannot be read, and is left out of the listing", "id", v.id, "error", err)
-				continue
+				return nil, err // a listing that leaves mail out must not pass for a whole one
 			}
 			items = append(items, it)
 		}
