@@ -16,8 +16,10 @@ func allocate(f *os.File, size int64) error {
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
-		case err == nil, errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EINVAL):
+		case err == nil:
 			return nil
+		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EINVAL):
+			return errors.ErrUnsupported
 		}
 		return fmt.Errorf("fallocate %s: %w", f.Name(), err)
 	}

@@ -2,7 +2,10 @@
 
 package spool
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 // allocate is for Linux only; elsewhere writes take space as they go.
-func allocate(*os.File, int64) error { return nil }
+func allocate(*os.File, int64) error { return errors.ErrUnsupported }

@@ -57,6 +57,9 @@
 // # Rules
 //
 //   - A segment is made, synced and its name synced before a frame goes into it. A start never writes to an old one.
+//   - Behind the frames of the newest segment zeros are written ahead, because bytes that were written before are synced in
+//     half the time. Zeros up to the end of the file are nothing, unless the next header says that the segment ends behind
+//     them: then they are damage. The file is cut off at its end when the writer leaves it.
 //   - After a failed write or sync a file is never written or synced again. The next segment's header says where the
 //     failed one ends, so that the failed batch, which may be whole on disk, does not count. What is needed of the failed
 //     one is copied soon, and the segment with that header does not go before it.
@@ -91,6 +94,7 @@
 //	---------------------------------   ---------------------------------   ------------------------------------------
 //	before the frame is written         nothing of the batch                batch not there; no caller was answered
 //	frame written, not synced           nothing, all, or any part of it     whole: batch there; else cut off and left out
+//	frames written, zeros behind them   the same, with zeros behind         the same, and the zeros are cut off
 //	frame synced, callers not answered  the frame                           batch there: the client that heard
 //	                                                                        nothing sends again, a duplicate
 //	callers answered                    the frame                           batch there

@@ -29,6 +29,9 @@ type File interface {
 	io.WriterAt
 	io.Closer
 	Size() (int64, error)
-	Allocate(size int64) error // takes space for that many bytes, without a change of the length; nil where that cannot be done
-	Sync() error               // makes data and length durable
+	Sync() error // makes data and length durable
+
+	// Allocate takes space for size bytes without a change of the length. Where that cannot be done the error is
+	// [errors.ErrUnsupported].
+	Allocate(size int64) error
 }

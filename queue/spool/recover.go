@@ -50,6 +50,9 @@ func (s *Store) recover(l listing) error {
 		if seal != headerSize && !g.unreadable && (s.thorough || !s.replayHint(g, seal)) {
 			buf = s.replay(g, seal, buf)
 		}
+		if s.blankBehind(g) {
+			g.size = g.end
+		}
 		g.overrun = g.size > g.end
 	}
 	if slices.ContainsFunc(s.segments, func(g *segment) bool { return g.unreadable }) {
@@ -60,7 +63,7 @@ func (s *Store) recover(l listing) error {
 }
 
 // unknownSeal is the seal of a segment when the one that followed it is gone. It ends where its hint says, or with its
-// file: with a failed batch behind its end it would have gone first.
+// file, zeros left out: with a failed batch behind its end it would have gone first.
 const unknownSeal = -1
 
 // readHeaders lists the segments and gives where they end, by the header of the one that was made after each.
@@ -161,6 +164,7 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 		return buf
 	}
 	defer f.Close()
+	open := seal == 0 || seal == unknownSeal
 	if seal == unknownSeal {
 		seal = g.size
 	}
@@ -175,6 +179,8 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	end, tail := w.scan(g.marker, func(frame []digest) { s.replayFrame(g, frame) }, func(r region) { s.report(g, r) })
 	g.end = max(end, seal)
 	switch {
+	case open && tail != nil && tail.why == errBlank:
+		g.end = end
 	case seal == 0 && tail != nil && w.faulty: // what cannot be read today may be mail that can be read tomorrow
 		g.end = size
 		s.report(g, *tail)
@@ -187,6 +193,20 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 			"file", g.name(), "offset", tail.from, "bytes", tail.to-tail.from)
 	}
 	return w.buf
+}
+
+// blankBehind reports whether nothing but zeros stand behind the end of a segment, which were written ahead (writeAhead).
+func (s *Store) blankBehind(g *segment) bool {
+	if g.unreadable || g.size <= g.end {
+		return false
+	}
+	f, err := s.dir.Open(g.name())
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	w := window{file: f, size: g.size}
+	return w.blank(g.end)
 }
 
 // syncFound makes durable what a start finds in the newest segment: the last frames may be in the kernel's memory only. If it

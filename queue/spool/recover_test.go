@@ -34,7 +34,7 @@ func stored(t *testing.T, n int) (m *memFS, name string, frames []int64) {
 // A batch that was being written when the power went is found cut off anywhere: it is as if it had never been begun.
 func TestTornTail(t *testing.T) {
 	m, name, frames := stored(t, 3)
-	whole := slices.Clone(m.durable[name].synced)
+	whole := slices.Clone(m.names[name].data)
 	for cut := frames[2]; cut < int64(len(whole)); cut++ {
 		for _, rest := range []string{"", "zeros", "noise"} {
 			found := slices.Clone(whole[:cut])

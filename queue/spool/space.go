@@ -72,28 +72,36 @@ func (s *Store) tellShort(full error) {
 	}
 }
 
+// emptyFile is a new file for a segment.
+type emptyFile struct {
+	File
+	size  int64 // bytes it may grow to
+	taken bool  // their space is taken; else the file system cannot do that, and writes take it as they go
+}
+
 // openSegment gives a new file with space for a segment, at least for size bytes: the spare, or one made now.
-func (s *Store) openSegment(name string, size int64) (File, int64, error) {
-	if f, capacity, ok := s.takeSpare(name, size); ok {
-		return f, capacity, nil
+func (s *Store) openSegment(name string, size int64) (emptyFile, error) {
+	if f, ok := s.takeSpare(name, size); ok {
+		return f, nil
 	}
 	return s.makeFile(name, max(size, min(minSegment, s.segmentSize)))
 }
 
 // makeFile makes a file and takes space for it: that of a segment if there is so much, and less on a full disk, but for
 // least bytes.
-func (s *Store) makeFile(name string, least int64) (File, int64, error) {
+func (s *Store) makeFile(name string, least int64) (emptyFile, error) {
 	f, err := s.dir.Create(name)
 	if err != nil {
-		return nil, 0, err
+		return emptyFile{}, err
 	}
 	for want := max(least, s.affordable()); ; want = max(want/2, least) {
-		if err = f.Allocate(want); err == nil {
-			return f, want, nil
+		err = f.Allocate(want)
+		if err == nil || errors.Is(err, errors.ErrUnsupported) {
+			return emptyFile{f, want, err == nil}, nil
 		}
 		if !isFull(err) || want == least {
 			f.Close()
-			return nil, 0, errors.Join(err, s.dir.Remove(name))
+			return emptyFile{}, errors.Join(err, s.dir.Remove(name))
 		}
 	}
 }
@@ -116,24 +124,24 @@ func (s *Store) affordable() int64 {
 func (s *Store) leastSpare() int64 { return min(minSpare, s.segmentSize) }
 
 // takeSpare makes the spare a segment's file. Not ok: there is none, or it is too small, or it would not be renamed.
-func (s *Store) takeSpare(name string, size int64) (File, int64, bool) {
+func (s *Store) takeSpare(name string, size int64) (f emptyFile, ok bool) {
 	s.spareWork.Lock()
 	defer s.spareWork.Unlock()
 	s.mu.Lock()
-	f, capacity := s.spare, s.spareSize
-	if f == nil || size > capacity {
+	f = s.spare
+	if f.File == nil || size > f.size {
 		s.mu.Unlock()
-		return nil, 0, false
+		return emptyFile{}, false
 	}
-	s.spare, s.spareSize = nil, 0
+	s.spare = emptyFile{}
 	s.mu.Unlock()
 	if err := s.dir.Rename(spareName, name); err != nil {
 		f.Close()
 		s.log.Warn("spool: could not use the spare segment", "error", err)
 		s.removeSpare()
-		return nil, 0, false
+		return emptyFile{}, false
 	}
-	return f, capacity, true
+	return f, true
 }
 
 // removeSpare removes a spare that is there, in an earlier life of the process for example.
@@ -156,7 +164,7 @@ func (s *Store) makeSpare() bool {
 	s.spareWork.Lock()
 	defer s.spareWork.Unlock()
 	s.mu.RLock()
-	have, before := s.spare != nil || s.closed, s.spareErr
+	have, before := s.spare.File != nil || s.closed, s.spareErr
 	s.mu.RUnlock()
 	if have {
 		return true
@@ -167,13 +175,13 @@ func (s *Store) makeSpare() bool {
 	if errors.Is(before, fs.ErrExist) {
 		s.removeSpare()
 	}
-	f, size, err := s.makeFile(spareName, s.leastSpare())
+	f, err := s.makeFile(spareName, s.leastSpare())
 	if err != nil && before == nil {
 		s.log.Error("spool: could not take space for the next segment", "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spare, s.spareSize, s.spareErr = f, size, err
+	s.spare, s.spareErr = f, err
 	return !isFull(err)
 }
 
@@ -183,9 +191,9 @@ func (s *Store) dropSpare() {
 	defer s.spareWork.Unlock()
 	s.mu.Lock()
 	f := s.spare
-	s.spare = nil
+	s.spare = emptyFile{}
 	s.mu.Unlock()
-	if f != nil {
+	if f.File != nil {
 		f.Close()
 		s.removeSpare()
 	}

@@ -365,7 +365,7 @@ func TestSpareInTheWay(t *testing.T) {
 	m.noTidy = nil
 	s.tidyOnce()
 	s.tidyOnce()
-	if s.spare == nil {
+	if s.spare.File == nil {
 		t.Error("no spare was made")
 	}
 }

@@ -63,16 +63,16 @@ type Store struct {
 	lastToken queue.Token
 	segments  []*segment // by age; the last one is written, or sealed after a fault
 	bySeq     map[uint32]*segment
-	stale     []uint32 // segments that may hold outdated ACCEPT records, in order
-	capacity  int64    // bytes that the last segment has space for
-	spare     File     // nil: none
-	spareSize int64    // 0: none
-	spareErr  error    // why the last one could not be made
+	stale     []uint32  // segments that may hold outdated ACCEPT records, in order
+	capacity  int64     // bytes that the last segment has space for
+	spare     emptyFile // no File: none
+	spareErr  error     // why the last one could not be made
 	damaged   int
 	closed    bool
 
 	// The writer's own.
-	file    File // the last segment; nil after a fault until there is a new one
+	file    File  // the last segment; nil after a fault until there is a new one
+	ahead   int64 // where the zeros behind its end end, 0: none were written
 	nextSeq uint32
 	buf     []byte
 	records []byte // memory for small records
@@ -190,7 +190,7 @@ func (s *Store) clean(l listing, unused []*segment) {
 		}
 	}
 	if n := len(s.segments) - 2; n >= 0 {
-		if g := s.segments[n]; g.size == g.end { // a process that died did not give back the rest of the space
+		if g := s.segments[n]; g.size == g.end { // a process that died did not give back the rest of the space, and the zeros
 			s.dir.Truncate(g.name(), g.end)
 		}
 	}
@@ -234,15 +234,13 @@ func (s *Store) Close() error {
 		<-s.written
 		close(s.quit)
 		<-s.tidied
-		if s.file != nil {
-			err = s.file.Close()
-		}
+		s.leave()
 		s.mu.Lock()
 		clear(s.claims)
 		s.mu.Unlock()
 		s.dropSpare()
 		s.files.close()
-		err = errors.Join(err, s.dir.Close())
+		err = s.dir.Close()
 	})
 	return err
 }

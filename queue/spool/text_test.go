@@ -38,7 +38,7 @@ func TestLargeText(t *testing.T) {
 	if n := m.texts(); n != 2 {
 		t.Fatalf("%d files of large texts, want 2", n)
 	}
-	if size := len(m.names[segmentName(1)].data); size > 5000 {
+	if size := s.active().end; size > 5000 {
 		t.Errorf("the segment has %d bytes: a large text is in it", size)
 	}
 	m.PowerCut(storetest.KeepNothing)

@@ -59,7 +59,10 @@ func (w *window) fill(off, n int64) error {
 	return err
 }
 
-var errCutOff = errors.New("the record is cut off")
+var (
+	errCutOff = errors.New("the record is cut off")
+	errBlank  = errors.New("there is nothing but zeros")
+)
 
 // frame reads and checks the frame at off, records and texts. It gives the frame's size on disk and what its records say.
 func (w *window) frame(m marker, off int64) (size int64, digests []digest, err error) {
@@ -163,6 +166,19 @@ func (w *window) find(m marker, off int64) (int64, bool) {
 	return 0, false
 }
 
+// blank reports whether there is nothing but zeros from off on.
+func (w *window) blank(off int64) bool {
+	for off < w.size {
+		n := min(sectorSize, w.size-off)
+		b, err := w.at(off, n)
+		if err != nil || !bytes.Equal(b, zeros[:n]) {
+			return false
+		}
+		off += n
+	}
+	return true
+}
+
 // region is a run of bytes in a segment that makes no sense.
 type region struct {
 	from, to int64
@@ -176,8 +192,14 @@ func (w *window) scan(m marker, visit func([]digest), damage func(region)) (end 
 	for off := end; off < w.size; {
 		size, digests, err := w.frame(m, off)
 		if err != nil {
+			if w.blank(off) {
+				err = errBlank
+			}
 			if tail == nil {
 				tail = &region{from: off, to: w.size, why: err}
+			}
+			if err == errBlank {
+				break
 			}
 			next, ok := w.find(m, off+1)
 			if !ok {

@@ -120,6 +120,9 @@ func (s *Store) write(g *group) error {
 	}
 	err := out.flush()
 	s.buf = out.buf
+	if err == nil {
+		err = s.writeAhead(out.off, g.size)
+	}
 	if err != nil {
 		return err
 	}
@@ -159,7 +162,7 @@ func (s *Store) rotate(size int64) error {
 	s.leave()
 	s.nextSeq++
 	g, h := newSegment(s.nextSeq, s.last())
-	f, capacity, err := s.openSegment(g.name(), headerSize+size)
+	f, err := s.openSegment(g.name(), headerSize+size)
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
@@ -172,9 +175,12 @@ func (s *Store) rotate(size int64) error {
 		f.Close()
 		return fmt.Errorf("new segment: %w", errors.Join(err, s.dir.Remove(g.name()))) // if it stays: it holds no frame
 	}
-	s.file = f
+	s.file, s.ahead = f.File, 0
+	if !f.taken {
+		s.ahead = f.size // nothing is written ahead where that might fill the disk
+	}
 	s.mu.Lock()
-	s.capacity = capacity
+	s.capacity = f.size
 	s.segments = append(s.segments, g)
 	s.bySeq[g.seq] = g
 	s.mu.Unlock()
