@@ -55,10 +55,15 @@ func (s *Store) Commit(ctx context.Context, b *queue.Batch) error {
 	return err
 }
 
-// submit hands r to the writer and waits for its answer.
+// submit has r written, and gives the answer. Who finds nobody writing is the writer for one group, with r in it: a lone
+// caller needs no other goroutine. What gathers meanwhile is left to one that works for nobody else.
 func (s *Store) submit(ctx context.Context, r *request) error {
-	if err := s.intake.add(r); err != nil {
+	writer, err := s.intake.add(r)
+	if err != nil {
 		return err
+	}
+	if writer && s.writeGroup() {
+		go s.run()
 	}
 	select {
 	case err := <-r.done:
@@ -152,23 +157,26 @@ func prepareUpdate(q *queue.Update) preparedUpdate {
 // update that it is about and is none.
 func (r *request) fresh() bool { return len(r.puts) > 0 && len(r.updates) == 0 }
 
-// intake is where batches gather while the writer is busy with those before.
+// intake is where batches gather while those before are written.
 type intake struct {
 	mu      sync.Mutex
-	arrived sync.Cond // of mu
+	idle    sync.Cond // of mu: nobody writes any more
 	waiting []*request
+	writing bool // there is a writer, who takes what waits
 	closed  bool
 }
 
-func (in *intake) add(r *request) error {
+// add puts r in line, and reports whether the caller is the writer now.
+func (in *intake) add(r *request) (writer bool, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed {
-		return queue.ErrClosed
+		return false, queue.ErrClosed
 	}
 	in.waiting = append(in.waiting, r)
-	in.arrived.Signal()
-	return nil
+	writer = !in.writing
+	in.writing = true
+	return writer, nil
 }
 
 // withdraw takes r back, and reports whether the writer had not taken it up yet.
@@ -184,13 +192,10 @@ func (in *intake) withdraw(r *request) bool {
 	return false
 }
 
-// take waits for batches and gives those that are there, up to about limit bytes. None: closed, and all are done.
+// take gives the writer the batches that are there, up to about limit bytes.
 func (in *intake) take(limit int64) []*request {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for len(in.waiting) == 0 && !in.closed {
-		in.arrived.Wait()
-	}
 	n := 0
 	for size := int64(0); n < len(in.waiting) && (n == 0 || size+in.waiting[n].size <= limit); n++ {
 		size += in.waiting[n].size
@@ -200,10 +205,24 @@ func (in *intake) take(limit int64) []*request {
 	return group
 }
 
-// close lets no more batches in. Those that wait are still done.
+// more reports whether something waits for the writer, who else is it no longer.
+func (in *intake) more() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.waiting) > 0 {
+		return true
+	}
+	in.writing = false
+	in.idle.Broadcast()
+	return false
+}
+
+// close lets no more batches in, and waits for those that are there.
 func (in *intake) close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.closed = true
-	in.arrived.Signal()
+	for in.writing {
+		in.idle.Wait()
+	}
 }

@@ -3,6 +3,8 @@ package spool
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -323,4 +325,55 @@ func TestTooLargeToReadBack(t *testing.T) {
 		t.Errorf("update: error %v", err)
 	}
 	wantIDs(t, s, 1)
+}
+
+// panicFS panics in a sync of a segment, once there is mail.
+type panicFS struct{ FS }
+
+type panicDir struct{ Dir }
+
+type panicFile struct {
+	File
+	syncs *int
+}
+
+func (f panicFS) OpenDir(name string) (Dir, error) {
+	d, err := f.FS.OpenDir(name)
+	return panicDir{d}, err
+}
+
+func (d panicDir) Create(name string) (File, error) {
+	f, err := d.Dir.Create(name)
+	return panicFile{f, new(int)}, err
+}
+
+func (f panicFile) Sync() error {
+	if *f.syncs++; *f.syncs > 1 {
+		panic("a mistake in the program")
+	}
+	return f.File.Sync()
+}
+
+// A panic of the writer ends the process though its caller recovers, and says where it was.
+func TestPanicEndsTheProcess(t *testing.T) {
+	const child = "SPOOL_TEST_PANIC"
+	if os.Getenv(child) != "" {
+		defer func() { recover() }() // as go-smtp does
+		s, err := Open("mem", Options{FS: panicFS{newMemFS(1 << 20)}, Log: quiet(), idle: true})
+		must(t, err)
+		put(s, testItem(1), "text")
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestPanicEndsTheProcess$")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 {
+		t.Fatalf("exit: %v\n%s", err, out)
+	}
+	for _, want := range []string{"a mistake in the program", "panicFile.Sync"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
 }

@@ -1,13 +1,13 @@
 // Package spool is the embedded [queue.Store]: an append-only log in one directory, with an index in memory.
 //
-// A commit appends one frame to the newest segment. One goroutine (the writer) writes; while it waits for a sync, the next
-// batches gather, and then share one write and one sync. There is no timer: a lone caller pays for one sync. The index
-// holds of each message only where its records are, and of each recipient the destination, when it is due and whether it
-// is done; envelopes, outcomes and texts are read from disk when they are asked for. The index changes when the sync is
-// done, never before, and by records alone: a commit, a start that reads segments and one that reads hints do the same to
-// it (apply.go). Claims live in memory: after a start every job is free.
+// A commit appends one frame to the newest segment. One goroutine at a time is the writer; while it waits for a sync the
+// next batches gather, and then share one write and one sync. There is no timer: a lone caller pays for one sync, and is
+// the writer itself. The index holds of each message only where its records are, and of each recipient the destination,
+// when it is due and whether it is done; envelopes, outcomes and texts are read from disk when they are asked for. The
+// index changes when the sync is done, never before, and by records alone: a commit, a start that reads segments and one
+// that reads hints do the same to it (apply.go). Claims live in memory: after a start every job is free.
 //
-// A second goroutine (tidy) gives space back: it unlinks segments that nobody needs, and copies the rest out of those that
+// A goroutine of its own (tidy) gives space back: it unlinks segments that nobody needs, and copies the rest out of those that
 // are nearly dead, at a bounded rate. It asks the writer for every change.
 //
 // # Files

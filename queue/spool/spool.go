@@ -44,7 +44,6 @@ type Store struct {
 	files    files
 	intake   intake
 	closing  sync.Once
-	written  chan struct{} // closed when the writer has ended
 	work     chan struct{} // wakes tidy
 	quit     chan struct{} // ends tidy
 	tidied   chan struct{} // closed when tidy has ended
@@ -99,7 +98,6 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.files.close()
 		return nil, errors.Join(fmt.Errorf("spool: %s: %w", dir, err), s.dir.Close())
 	}
-	go s.run()
 	if opts.idle {
 		close(s.tidied)
 	} else {
@@ -116,7 +114,6 @@ func newStore(dir string, opts Options) *Store {
 		freeSpace:   opts.FreeSpace,
 		moveRate:    defaultMoveRate,
 		files:       files{open: make(map[uint32]*handle)},
-		written:     make(chan struct{}),
 		work:        make(chan struct{}, 1),
 		quit:        make(chan struct{}),
 		tidied:      make(chan struct{}),
@@ -124,7 +121,7 @@ func newStore(dir string, opts Options) *Store {
 		claims:      make(map[queue.JobKey]claim),
 		bySeq:       make(map[uint32]*segment),
 	}
-	s.intake.arrived.L = &s.intake.mu
+	s.intake.idle.L = &s.intake.mu
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -231,7 +228,6 @@ func (s *Store) Close() error {
 		s.closed = true
 		s.mu.Unlock()
 		s.intake.close()
-		<-s.written
 		close(s.quit)
 		<-s.tidied
 		s.leave()

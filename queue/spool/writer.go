@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -14,16 +15,30 @@ const (
 	writeMax = 1 << 20  // bytes gathered for one write
 )
 
-// run is the writer: the only goroutine that writes segments and changes the index. While it waits for a sync the next
-// batches gather; it waits for nothing else, so that a lone caller pays one sync.
+// run is the writer until nothing waits. There is one writer at a time: a caller for one group, or this. Only the writer writes
+// segments and changes the index. While it waits for a sync the next batches gather; it waits for nothing else, so that a
+// lone caller pays one sync.
 func (s *Store) run() {
-	defer close(s.written)
-	for {
-		requests := s.intake.take(min(groupMax, s.segmentSize))
-		if len(requests) == 0 {
-			return
-		}
+	for s.writeGroup() {
+	}
+}
+
+// writeGroup makes durable what waits, and reports whether more has come meanwhile.
+func (s *Store) writeGroup() (more bool) {
+	defer endProcess()
+	if requests := s.intake.take(min(groupMax, s.segmentSize)); len(requests) > 0 {
 		s.commit(requests)
+	}
+	return s.intake.more()
+}
+
+// endProcess makes a panic of the writer one that no caller can recover, as an SMTP server does for a connection: the queue
+// would be left without a writer, in a state that nobody knows.
+func endProcess() {
+	if p := recover(); p != nil {
+		stack := debug.Stack()
+		go panic(fmt.Sprintf("spool: writing: %v\n\n%s", p, stack))
+		select {}
 	}
 }
 
