@@ -3,6 +3,7 @@ package message
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -11,16 +12,11 @@ import (
 const maxLine = 998
 
 // lineReader splits a message into lines and repairs them: LF alone ends a line, a CR that is not before LF becomes a
-// space.
+// space. A line that does not fit the buffer of r is far over maxLine, so no line is ever cut.
 type lineReader struct {
 	r        *bufio.Reader
 	n        int  // lines read so far
 	eightBit bool // a byte above 127 was seen
-}
-
-// newLineReader reads lines from src. A line that does not fit the buffer is far over maxLine, so no line is ever cut.
-func newLineReader(src io.Reader) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(src, 4096)}
 }
 
 // next gives a line without its end; the slice is valid until the next call. After the last line the error is io.EOF.
@@ -50,6 +46,12 @@ func (l *lineReader) next() ([]byte, error) {
 }
 
 func hasEightBit(b []byte) bool {
+	const high = 0x8080808080808080 // of eight bytes at once
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.NativeEndian.Uint64(b)&high != 0 {
+			return true
+		}
+	}
 	for _, c := range b {
 		if c > 127 {
 			return true

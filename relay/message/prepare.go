@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -40,12 +41,16 @@ type Info struct {
 // A message that is refused gives an [*Error]; errors of src and dst are found in the returned one by errors.Is and
 // errors.As. After any error what dst got is to be thrown away, and src may be read to its end by whoever needs that.
 func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
-	in := newLineReader(src)
+	buf := buffers.Get().(*buffer)
+	defer buf.free()
+	buf.r.Reset(src)
+	buf.w.Reset(dst)
+	in := &lineReader{r: buf.r}
 	head, first, err := readHeader(in)
 	if err != nil {
 		return Info{}, err
 	}
-	out := &output{w: bufio.NewWriterSize(dst, 8192)}
+	out := &output{w: buf.w}
 	out.text(received(opts))
 	if !head.date {
 		out.text(dateField(opts.Now))
@@ -54,8 +59,7 @@ func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
 		head.messageID = "<" + opts.ID + "@" + opts.Hostname + ">"
 		out.text(idField(head.messageID))
 	}
-	out.text(string(head.raw))
-	out.text("\r\n")
+	out.line(head.raw) // and the empty line
 	if first != nil {
 		out.line(first)
 	}
@@ -63,6 +67,24 @@ func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
 		return Info{}, err
 	}
 	return Info{Size: out.size, EightBit: in.eightBit, MessageID: head.messageID}, nil
+}
+
+// buffer is what one message goes through.
+type buffer struct {
+	r *bufio.Reader
+	w *bufio.Writer
+}
+
+// buffers are kept: two for each message would be most of what the collector has to do.
+var buffers = sync.Pool{New: func() any {
+	return &buffer{bufio.NewReaderSize(nil, 4096), bufio.NewWriterSize(nil, 8192)}
+}}
+
+// free lets go of source and destination and keeps the rest.
+func (b *buffer) free() {
+	b.r.Reset(nil)
+	b.w.Reset(nil)
+	buffers.Put(b)
 }
 
 // copyBody copies the lines that are left and sees them through to dst.

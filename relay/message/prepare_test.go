@@ -300,3 +300,19 @@ func FuzzPrepare(f *testing.F) {
 		}
 	})
 }
+
+func TestHasEightBit(t *testing.T) {
+	for n := range 20 {
+		b := bytes.Repeat([]byte{0x7f}, n)
+		if hasEightBit(b) {
+			t.Errorf("%d bytes of ASCII have none", n)
+		}
+		for i := range b {
+			b[i] = 0x80
+			if !hasEightBit(b) {
+				t.Errorf("not seen at %d of %d", i, n)
+			}
+			b[i] = 0x7f
+		}
+	}
+}

@@ -15,7 +15,9 @@ import (
 // smtpReply makes a reply, of which go-smtp knows only errors. Status is an enhanced status code (RFC 3463).
 func smtpReply(code int, status, text string) *smtp.SMTPError {
 	e := &smtp.SMTPError{Code: code, Message: text}
-	fmt.Sscanf(status, "%d.%d.%d", &e.EnhancedCode[0], &e.EnhancedCode[1], &e.EnhancedCode[2])
+	for i, part := range strings.SplitN(status, ".", len(e.EnhancedCode)) {
+		e.EnhancedCode[i], _ = strconv.Atoi(part) // a constant here, or of package message
+	}
 	return e
 }
 
