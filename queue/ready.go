@@ -74,9 +74,7 @@ const minSpare = 1000
 // take takes in jobs from outside, and sweeps when there may be too many hints.
 func (r *ready) take(n news) {
 	r.add(n.jobs...)
-	if n.again {
-		r.spare += len(n.jobs)
-	}
+	r.spare += n.again
 	if r.spare > minSpare+len(r.waiting)/3 {
 		r.waiting.sweep()
 		r.spare = 0
@@ -90,7 +88,7 @@ const maxDue = 10_000
 func (r *ready) start(now time.Time) []siteJob {
 	r.takeDue(stamp(now))
 	var jobs []siteJob
-	for r.turn.len() > 0 && r.active < r.limit {
+	for r.turn.len() > 0 && !r.full() {
 		s := r.turn.pop()
 		s.queued = false
 		jobs = append(jobs, siteJob{s.jobs.pop().key(), s.name})
@@ -148,6 +146,9 @@ func (r *ready) end(f finished) {
 	}
 	r.add(f.notices...)
 }
+
+// full reports whether nothing more can start before an attempt ends.
+func (r *ready) full() bool { return r.active >= r.limit }
 
 // sleep is the time until the next job is due, if a job could start then.
 func (r *ready) sleep(now time.Time) time.Duration {

@@ -110,7 +110,7 @@ func TestReadySweepsSpareHints(t *testing.T) {
 	for round := range rounds {
 		now = now.Add(time.Minute)
 		for i := range ID(jobs) {
-			r.take(news{[]DueJob{dueJob(i, "a.test", now)}, true})
+			r.take(news{[]DueJob{dueJob(i, "a.test", now)}, 1})
 		}
 		for started := r.start(now); len(started) > 0; started = r.start(now) {
 			for _, job := range started { // deferred again

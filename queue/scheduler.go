@@ -40,19 +40,11 @@ type Scheduler struct {
 	opts SchedulerOptions
 	ids  IDSource
 
-	news     chan news     // jobs to look at, from outside
+	inbox    *inbox        // jobs to look at, from outside
 	finished chan finished // attempts that ended
-	running  chan struct{} // closed when Run has begun
 	loaded   chan struct{} // closed when all of the store's jobs are known
-	stopped  chan struct{} // closed when Run has returned
 
 	attempts sync.WaitGroup
-}
-
-// news are jobs that got a time from outside.
-type news struct {
-	jobs  []DueJob
-	again bool // they may have had one
 }
 
 // finished is the end of an attempt: when the job is due again (zero: never), and the jobs of the notices it made.
@@ -75,11 +67,9 @@ func NewScheduler(o SchedulerOptions) *Scheduler {
 	}
 	return &Scheduler{
 		opts:     o,
-		news:     make(chan news, 64),
+		inbox:    newInbox(),
 		finished: make(chan finished, 64),
-		running:  make(chan struct{}),
 		loaded:   make(chan struct{}),
-		stopped:  make(chan struct{}),
 	}
 }
 
@@ -100,41 +90,25 @@ func (s *Scheduler) Enqueue(ctx context.Context, item Item, body Body) error {
 	if err := s.opts.Store.Commit(ctx, &Batch{Put: []Put{{item, body}}}); err != nil {
 		return err
 	}
-	s.announce(news{jobs: item.Jobs()})
+	s.inbox.put(news{jobs: item.Jobs()})
 	return nil
 }
 
 // Retry is [RetryNow] on the scheduler's store, and has the jobs tried.
 func (s *Scheduler) Retry(ctx context.Context, ids []ID) (Retried, error) {
 	retried, claimed, err := retryNow(ctx, s.opts.Store, s.opts.Owner, ids, s.opts.Now())
-	s.announce(news{claimed, true})
+	s.inbox.put(news{claimed, len(claimed)})
 	return retried, err
 }
 
 // Loaded is closed when Run knows all jobs of the store.
 func (s *Scheduler) Loaded() <-chan struct{} { return s.loaded }
 
-// announce hands news to Run. Before Run's start and after its end they are not needed: a start reads the store.
-func (s *Scheduler) announce(n news) {
-	if len(n.jobs) == 0 {
-		return
-	}
-	select {
-	case <-s.running:
-	default:
-		return
-	}
-	select {
-	case s.news <- n:
-	case <-s.stopped:
-	}
-}
-
 // Run delivers until ctx ends. Then it starts no new attempts, lets those under way finish within Grace, cancels the rest
 // and returns when all have ended; their jobs stay in the store. It must be called once.
 func (s *Scheduler) Run(ctx context.Context) error {
-	defer close(s.stopped)
-	close(s.running)
+	s.inbox.setOpen(true)
+	defer s.inbox.setOpen(false)
 	attempts, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
@@ -155,6 +129,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			r.clamp()
 		}
 		last = now
+		r.take(s.inbox.take())
 		for _, job := range r.start(now) {
 			s.attempts.Go(func() {
 				f := s.attempt(attempts, job.JobKey)
@@ -162,12 +137,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 				s.finished <- f
 			})
 		}
+		if r.full() {
+			s.inbox.rest()
+		}
 		timer.Reset(min(r.sleep(now), maxSleep))
 		select {
 		case <-ctx.Done():
 			return s.drain(r, cancel)
-		case n := <-s.news:
-			r.take(n)
+		case <-s.inbox.wake:
 		case f := <-s.finished:
 			r.end(f)
 		case <-timer.C:
@@ -194,14 +171,11 @@ func (s *Scheduler) load(ctx context.Context, r *ready) error {
 
 // drain waits for the attempts under way, cancelling them after the grace period.
 func (s *Scheduler) drain(r *ready, cancel context.CancelFunc) error {
+	s.inbox.setOpen(false)
 	late := time.AfterFunc(s.opts.Grace, cancel)
 	defer late.Stop()
 	for r.active > 0 {
-		select {
-		case f := <-s.finished:
-			r.end(f)
-		case <-s.news:
-		}
+		r.end(<-s.finished)
 	}
 	s.attempts.Wait()
 	return nil

@@ -1,0 +1,66 @@
+package queue
+
+import "sync"
+
+// inbox is where jobs that got a time from outside wait for the scheduler. Who puts them in waits for nobody. It is closed until
+// the scheduler begins to read the store, which has them all.
+type inbox struct {
+	wake chan struct{} // of one place: there is something to take
+
+	mu    sync.Mutex
+	open  bool
+	quiet bool // nothing more can start: the scheduler will come by itself
+	news  news
+}
+
+// news are jobs that got a time from outside.
+type news struct {
+	jobs  []DueJob
+	again int // how many of them may have had one
+}
+
+// maxQuiet bounds the jobs that gather unseen: in the scheduler they take less memory.
+const maxQuiet = 1000
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+// put adds jobs.
+func (in *inbox) put(n news) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.open || len(n.jobs) == 0 {
+		return
+	}
+	in.news.jobs = append(in.news.jobs, n.jobs...)
+	in.news.again += n.again
+	if in.quiet && len(in.news.jobs) < maxQuiet {
+		return
+	}
+	select {
+	case in.wake <- struct{}{}:
+	default: // it will come already
+	}
+}
+
+// take gives what is there.
+func (in *inbox) take() news {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	n := in.news
+	in.news, in.quiet = news{}, false
+	return n
+}
+
+// rest says that nobody need be woken before the next take.
+func (in *inbox) rest() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.quiet = true
+}
+
+// setOpen opens or closes the inbox.
+func (in *inbox) setOpen(open bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.open, in.news = open, news{}
+}
