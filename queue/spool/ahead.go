@@ -7,8 +7,9 @@ const (
 	smallGroup = aheadSize / 8
 )
 
-// zeros is never written to, and takes no memory: all of it is the system's zero page.
-var zeros [aheadSize]byte
+// zeros is one page. What is written at once the kernel may keep as one unit, all of which counts as changed, and is written
+// again on some file systems, when a byte of it changes.
+var zeros [4 << 10]byte
 
 // writeAhead puts zeros behind a small group that ends at end, unless there are some. A sync of bytes that were written before
 // has only these to write; one that makes a file longer, or is the first in space taken in advance, must change what the file
@@ -17,10 +18,13 @@ func (s *Store) writeAhead(end, size int64) error {
 	if size > smallGroup || end <= s.ahead {
 		return nil
 	}
-	s.ahead = min(end+aheadSize, s.capacity)
-	if s.ahead <= end {
-		return nil
+	const page = int64(len(zeros))
+	for s.ahead = min(end+aheadSize, s.capacity); end < s.ahead; {
+		next := min((end/page+1)*page, s.ahead)
+		if _, err := s.file.WriteAt(zeros[:next-end], end); err != nil {
+			return err
+		}
+		end = next
 	}
-	_, err := s.file.WriteAt(zeros[:s.ahead-end], end)
-	return err
+	return nil
 }

@@ -169,7 +169,7 @@ func (w *window) find(m marker, off int64) (int64, bool) {
 // blank reports whether there is nothing but zeros from off on.
 func (w *window) blank(off int64) bool {
 	for off < w.size {
-		n := min(sectorSize, w.size-off)
+		n := min(int64(len(zeros)), w.size-off)
 		b, err := w.at(off, n)
 		if err != nil || !bytes.Equal(b, zeros[:n]) {
 			return false
