@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"tlsrelay/cmd/relaybench/report"
 )
@@ -37,6 +38,7 @@ type acceptRatio struct {
 type acceptReport struct {
 	Machine    report.Machine  `json:"machine"`
 	FileSystem any             `json:"file_system"`
+	TimerSlack time.Duration   `json:"timer_slack_ns"` // 0: as it is
 	Messages   int             `json:"messages"`
 	Size       int             `json:"size"`
 	Rounds     int             `json:"rounds"`
@@ -115,7 +117,7 @@ func (a *acceptRun) totals() books {
 
 func (a *acceptRun) print() error {
 	r := acceptReport{
-		Machine: report.ThisMachine(), FileSystem: a.bed.fs,
+		Machine: report.ThisMachine(), FileSystem: a.bed.fs, TimerSlack: a.bed.slack,
 		Messages: a.Messages, Size: a.Size, Rounds: a.Rounds, Pipelining: a.Pipelining, Recipients: a.Recipients,
 		Summary: a.summary(), Ratios: a.ratios(), NoSyncs: a.noSyncs, Runs: a.samples, Totals: a.totals(),
 	}

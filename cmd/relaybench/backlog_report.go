@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"tlsrelay/cmd/relaybench/proc"
 	"tlsrelay/cmd/relaybench/report"
@@ -47,6 +48,7 @@ type backlogResult struct {
 type backlogReport struct {
 	Machine    report.Machine   `json:"machine"`
 	FileSystem proc.FileSystem  `json:"file_system"`
+	TimerSlack time.Duration    `json:"timer_slack_ns"` // 0: as it is
 	Size       int              `json:"size"`
 	Domains    int              `json:"domains"`
 	Clients    int              `json:"clients"`
@@ -59,7 +61,7 @@ type backlogReport struct {
 
 func newBacklogReport(c *backlogCommand, b *bed, results []*backlogResult) *backlogReport {
 	r := &backlogReport{
-		Machine: report.ThisMachine(), FileSystem: b.fs, place: b.place(),
+		Machine: report.ThisMachine(), FileSystem: b.fs, TimerSlack: b.slack, place: b.place(),
 		Size: c.Size, Domains: c.Domains, Clients: c.Clients, Load: c.Load, Systems: results,
 	}
 	for _, s := range results {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"tlsrelay/cmd/relaybench/proc"
 	"tlsrelay/cmd/relaybench/report"
@@ -21,6 +22,8 @@ type bedFlags struct {
 	Dir       string `placeholder:"DIR" help:"Where queues are made, and removed again. Default: the folder for temporary files."`
 	AnyMedium bool   `help:"Measure even where a sync costs nothing, as on tmpfs."`
 	JSON      bool   `name:"json" help:"Print one JSON object."`
+
+	TimerSlack time.Duration `default:"200us" help:"Timer slack that all systems start with, as a unit for systemd can set it; 0s: as it is."`
 }
 
 // bed is where systems are set up: a folder of its own, and the programs.
@@ -32,12 +35,13 @@ type bed struct {
 	systems     int    // made so far
 	connections int    // that servers must bear
 	size        int    // of messages
-	busy        bool   // tlsrelay delivers with as many connections as by default
+	slack       time.Duration
+	busy        bool // tlsrelay delivers with as many connections as by default
 }
 
 // prepare makes the folder and the program. close removes what it made.
 func (f *bedFlags) prepare(ctx context.Context, connections, size int) (_ *bed, err error) {
-	b := &bed{connections: connections, size: size}
+	b := &bed{connections: connections, size: size, slack: f.TimerSlack}
 	if b.dir, err = os.MkdirTemp(f.Dir, "relaybench-"); err != nil {
 		return nil, err
 	}
@@ -98,18 +102,23 @@ func (b *bed) fresh(name, trace string) (system.System, error) {
 	b.systems++
 	dir := filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.systems))
 	largest := max(50_000_000, 2*b.size)
+	launch := system.Launch{Trace: trace, Slack: b.slack}
 	switch name {
 	case "postfix":
-		return system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connections, MessageSize: largest, Trace: trace})
+		return system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connections, MessageSize: largest, Launch: launch})
 	case "bare":
-		return system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Trace: trace})
+		return system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Launch: launch})
 	}
 	return system.NewRelay(system.RelayOptions{
-		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Trace: trace, Busy: b.busy,
+		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Launch: launch, Busy: b.busy,
 	})
 }
 
 // place says in one line where the run takes place.
 func (b *bed) place() string {
-	return fmt.Sprintf("%v; %s (%s, %s)", report.ThisMachine(), b.dir, b.fs.Type, b.fs.Device)
+	slack := "as it is"
+	if b.slack > 0 {
+		slack = b.slack.String()
+	}
+	return fmt.Sprintf("%v; %s (%s, %s); timer slack %s", report.ThisMachine(), b.dir, b.fs.Type, b.fs.Device, slack)
 }

@@ -1,10 +1,10 @@
 package spool
 
-// aheadSize is how many bytes are written ahead at a time, and smallGroup is what counts as a small group: large ones share
-// the price of a sync among so many messages that zeros would cost more than they save.
+// aheadSize is how many bytes are written ahead at a time, and smallGroup is what counts as a small group: a message or two.
+// Larger ones share the price of a sync, and need not have their bytes written twice.
 const (
 	aheadSize  = 256 << 10
-	smallGroup = aheadSize / 8
+	smallGroup = 8 << 10
 )
 
 // zeros is one page. What is written at once the kernel may keep as one unit, all of which counts as changed, and is written

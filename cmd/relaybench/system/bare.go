@@ -24,7 +24,7 @@ type Bare struct {
 type BareOptions struct {
 	Program string // relaybench
 	Dir     string // for its file; made if it is missing
-	Trace   string // file for strace; "" for none
+	Launch  Launch
 }
 
 // BareReady precedes the address in what the server prints when it takes mail.
@@ -56,7 +56,7 @@ func (b *Bare) Session() proc.Session { return b.child.session() }
 func (b *Bare) Start(ctx context.Context) error {
 	log := filepath.Join(b.opts.Dir, "log")
 	var err error
-	if b.child, err = startChild(log, b.opts.Trace, b.opts.Program, "bare", b.file()); err != nil {
+	if b.child, err = startChild(log, b.opts.Launch, b.opts.Program, "bare", b.file()); err != nil {
 		return err
 	}
 	return b.child.await(ctx, "the bare server", func() bool {
@@ -90,4 +90,4 @@ func (b *Bare) Kill() error {
 }
 
 // Close implements [System].
-func (b *Bare) Close() error { return errors.Join(b.Stop(), os.RemoveAll(b.opts.Dir)) }
+func (b *Bare) Close() error { return errors.Join(b.Stop(), empty(b.opts.Dir)) }

@@ -7,11 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"tlsrelay/cmd/relaybench/proc"
 )
@@ -31,21 +35,27 @@ const (
 	look          = 2 * time.Millisecond // how often a log or a port is looked at
 )
 
-// startChild runs a program; its output goes to the file log. With trace, strace writes there what the program syncs.
-func startChild(log, trace string, program string, args ...string) (*child, error) {
+// Launch says how the programs of a system are started.
+type Launch struct {
+	Trace string        // file in which strace notes what they sync; "": none
+	Slack time.Duration // timer slack of their threads, PR_SET_TIMERSLACK in prctl(2); 0: as it is
+}
+
+// startChild runs a program; its output goes to the file log.
+func startChild(log string, l Launch, program string, args ...string) (*child, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	if trace != "" {
-		program, args = "strace", append(traceArgs(trace), append([]string{program}, args...)...)
+	if l.Trace != "" {
+		program, args = "strace", append(traceArgs(l.Trace), append([]string{program}, args...)...)
 	}
 	c := &child{cmd: exec.Command(program, args...), log: log, ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), "LC_ALL=C")
 	c.cmd.Stdout, c.cmd.Stderr = out, out
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL} // it must not outlive even a killed bench
-	if err := c.cmd.Start(); err != nil {
+	if err := l.start(c.cmd); err != nil {
 		return nil, err
 	}
 	go func() {
@@ -53,6 +63,20 @@ func startChild(log, trace string, program string, args ...string) (*child, erro
 		close(c.ended)
 	}()
 	return c, nil
+}
+
+// start starts a program with the slack, which a process has from the thread that makes it.
+func (l Launch) start(cmd *exec.Cmd) error {
+	if l.Slack <= 0 {
+		return cmd.Start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(l.Slack), 0, 0, 0); err != nil {
+		return fmt.Errorf("timer slack: %w", err)
+	}
+	defer unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // back to what it was
+	return cmd.Start()
 }
 
 // over reports whether the program has ended.
@@ -128,6 +152,21 @@ func (c *child) kill() error {
 			syscall.Kill(pid, syscall.SIGKILL) // fails if it has ended
 		}
 	}
+}
+
+// empty gives back the space of all files below dir. The files stay, for whoever made dir: ext4 without a journal does not use
+// the inodes of deleted files again for a while, and looks for others so long that the next system would be slow.
+func empty(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			err = os.Truncate(path, 0)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // find locates a program, also where only root has it in the path.

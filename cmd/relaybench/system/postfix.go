@@ -35,7 +35,7 @@ type PostfixOptions struct {
 	Dir         string // for queue, configuration and log; made if it is missing. Postfix's user must get through to it
 	Connections int    // of clients
 	MessageSize int    // the largest
-	Trace       string // file for strace; "" for none
+	Launch      Launch
 }
 
 // NewPostfix prepares a Postfix. It needs root, as Postfix does, and an error says what is missing.
@@ -89,7 +89,7 @@ func (p *Postfix) Start(ctx context.Context) error {
 	p.lives++
 	log := filepath.Join(p.opts.Dir, fmt.Sprintf("log.%d", p.lives))
 	var err error
-	p.child, err = startChild(log, p.opts.Trace, filepath.Join(p.daemons, "master"), "-c", p.etc(), "-d")
+	p.child, err = startChild(log, p.opts.Launch, filepath.Join(p.daemons, "master"), "-c", p.etc(), "-d")
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (p *Postfix) Close() error {
 	for _, reserved := range append(p.ports[:], p.refusing) {
 		reserved.close()
 	}
-	return errors.Join(err, os.RemoveAll(p.opts.Dir))
+	return errors.Join(err, empty(p.opts.Dir))
 }
 
 // Switch implements [Backlogger]: mail is held that comes in at one of two ports.

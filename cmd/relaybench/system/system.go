@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package system starts, watches and stops the mail servers under test: tlsrelay, Postfix, and a bare go-smtp server. Each
-// runs in processes of its own, with a queue of its own, and leaves nothing behind.
+// runs in processes of its own, with a queue of its own, in a folder that the caller makes and removes.
 package system
 
 import (
@@ -28,7 +28,7 @@ type System interface {
 	Stop() error
 	// Kill ends all processes at once, as kill -9 does.
 	Kill() error
-	// Close stops the server and removes all that was made for it.
+	// Close stops the server and gives back the space of its files. They go with the folder that they are in.
 	Close() error
 }
 

@@ -128,7 +128,7 @@ func TestReachable(t *testing.T) {
 
 func TestChild(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	c, err := startChild(log, "", "sh", "-c", "trap '' TERM; echo started; sleep 60 & sleep 60")
+	c, err := startChild(log, Launch{}, "sh", "-c", "trap '' TERM; echo started; sleep 60 & sleep 60")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestChild(t *testing.T) {
 		t.Error("it is not over")
 	}
 
-	c, err = startChild(log, "", "sh", "-c", "echo no such luck; exit 3")
+	c, err = startChild(log, Launch{}, "sh", "-c", "echo no such luck; exit 3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestChild(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the script ended before it was ready:\nno such luck") {
 		t.Errorf("a program that ends early gives %v", err)
 	}
-	c, err = startChild(log, "", "sleep", "60")
+	c, err = startChild(log, Launch{}, "sleep", "60")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestSyncs(t *testing.T) {
 	need.That(t, "strace", CanTrace())
 	dir := t.TempDir()
 	trace := filepath.Join(dir, "trace")
-	c, err := startChild(filepath.Join(dir, "log"), trace, "sh", "-c",
+	c, err := startChild(filepath.Join(dir, "log"), Launch{Trace: trace}, "sh", "-c",
 		"for i in 1 2 3; do dd if=/dev/zero of="+dir+"/file count=1 conv=fsync; done; dd if=/dev/zero of="+dir+"/file count=1 conv=fdatasync")
 	if err != nil {
 		t.Fatal(err)
@@ -185,5 +185,44 @@ func TestSyncs(t *testing.T) {
 	c.kill() // strace may need a moment longer
 	if n, err := Syncs(trace); n != 4 || err != nil {
 		t.Errorf("counts %d syncs, %v; want 4", n, err)
+	}
+}
+
+// TestTimerSlack: the programs have it, and this process does not.
+func TestTimerSlack(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	for _, slack := range []time.Duration{0, 123 * time.Microsecond} {
+		c, err := startChild(log, Launch{Slack: slack}, "cat", "/proc/self/timerslack_ns")
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-c.ended
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := strings.TrimSpace(string(text)) == "123000"; has != (slack > 0) {
+			t.Errorf("slack %v: the program has %s ns", slack, text)
+		}
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a", "b")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := empty(dir); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Size() != 0 {
+		t.Errorf("%v, %v; want an empty file", info, err)
+	}
+	if err := empty(filepath.Join(dir, "none")); err != nil {
+		t.Error(err)
 	}
 }

@@ -35,8 +35,8 @@ type RelayOptions struct {
 	Dir         string // for queue, configuration and log; made if it is missing
 	Connections int    // of clients
 	MessageSize int    // the largest
-	Trace       string // file for strace; "" for none
-	Busy        bool   // deliver with as many connections as by default; otherwise with one
+	Launch      Launch
+	Busy        bool // deliver with as many connections as by default; otherwise with one
 }
 
 // NewRelay prepares a relay whose delivery is held.
@@ -101,7 +101,7 @@ func (r *Relay) Start(ctx context.Context) error {
 	log := filepath.Join(r.opts.Dir, fmt.Sprintf("log.%d", r.lives))
 	r.logs.files = append(r.logs.files, log)
 	var err error
-	if r.child, err = startChild(log, r.opts.Trace, r.opts.Program, "serve", "--config", r.config()); err != nil {
+	if r.child, err = startChild(log, r.opts.Launch, r.opts.Program, "serve", "--config", r.config()); err != nil {
 		return err
 	}
 	return r.child.await(ctx, "tlsrelay", func() bool {
@@ -204,7 +204,7 @@ func (r *Relay) Kill() error {
 func (r *Relay) Close() error {
 	err := r.Stop()
 	r.refusing.close()
-	return errors.Join(err, os.RemoveAll(r.opts.Dir))
+	return errors.Join(err, empty(r.opts.Dir))
 }
 
 // relayMessage is a line of `tlsrelay queue list --json`.
