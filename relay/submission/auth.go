@@ -1,9 +1,7 @@
 package submission
 
 import (
-	"context"
 	"errors"
-	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -31,32 +29,12 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	})}, nil
 }
 
-// authenticate notes the account if name and password are right. Wrong ones cost the client time.
+// authenticate logs in with a password.
 func (s *session) authenticate(name, password string) error {
-	g := s.guard
-	ok, err := g.srv.opts.Accounts.Verify(name, password)
-	if err != nil {
-		g.srv.opts.Log.Error("cannot check a login", "client", clientText(g.client), "error", err)
-		return smtpReply(454, "4.7.0", "Logins cannot be checked now, try again later")
-	}
-	if ok && name != "" && password != "" {
-		g.account = name
-		return nil
-	}
-	// Not the name: people type their password there.
-	g.srv.opts.Log.Warn("login failed", "client", clientText(g.client), "attempt", g.failedLogins+1)
-	wait(g.srv.running, failedLoginDelay)
-	return smtpReply(535, "5.7.8", "Wrong user name or password")
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return s.login(name, func() (bool, error) {
+		ok, err := s.guard.srv.opts.Accounts.Verify(name, password)
+		return ok && name != "" && password != "", err
+	})
 }
 
 // plainServer gives a malformed response the right reply.

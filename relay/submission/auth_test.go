@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
@@ -98,23 +97,4 @@ func TestAuthOutOfPlace(t *testing.T) {
 	c.say("EHLO client.test", "250")
 	c.say("MAIL FROM:<a@app.test>", "250")
 	c.say(good, "503 5.5.1")
-}
-
-// Each wrong password costs a second, the third the connection.
-func TestGuessing(t *testing.T) {
-	testCertificate()
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, submissionPort)
-		c := r.dialAuth()
-		begin := time.Now()
-		for range maxFailedLogins {
-			c.say("AUTH PLAIN "+b64("\x00"+account+"\x00guess"), "535 5.7.8")
-		}
-		c.expect("421 4.7.0")
-		if took := time.Since(begin); took != maxFailedLogins*failedLoginDelay {
-			t.Errorf("three guesses took %v", took)
-		}
-		c.expectEnd()
-		r.stop()
-	})
 }

@@ -25,6 +25,7 @@ type dialogue struct {
 	}
 
 	errors, failedLogins, commands int
+	blocked                        bool // a login was refused unchecked
 }
 
 // command answers a line from the client, or passes go-smtp a command that it stands for.
@@ -230,10 +231,9 @@ func (g *guard) judge(verb string, code int) {
 	case code >= 500:
 		g.errors++
 	}
-	if verb == "AUTH" && code == 535 {
-		g.failedLogins++
-	}
 	switch {
+	case g.failedLogins >= maxFailedLogins && g.blocked: // the log knows
+		g.hangUp(421, "4.7.0", "Too many failed logins")
 	case g.failedLogins >= maxFailedLogins:
 		g.cutOff(421, "4.7.0", "Too many failed logins")
 	case g.errors >= maxErrors:

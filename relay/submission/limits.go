@@ -8,10 +8,9 @@ const (
 	maxAuthLine    = 12288 // RFC 4954, 4
 	maxHello       = 255
 
-	maxErrors        = 10   // 5xx replies between two accepted messages; refused recipients do not count
-	maxFailedLogins  = 3    // then the connection is closed
-	maxCommands      = 1000 // between two accepted messages, beside two for each recipient that is allowed
-	failedLoginDelay = time.Second
+	maxErrors       = 10   // 5xx replies between two accepted messages; refused recipients do not count
+	maxFailedLogins = 3    // then the connection is closed
+	maxCommands     = 1000 // between two accepted messages, beside two for each recipient that is allowed
 )
 
 // Times of one connection.

@@ -40,9 +40,10 @@ type Listener struct {
 	Networks []netip.Prefix // clients that may relay without AUTH
 }
 
-// Accounts knows the passwords. An error says that it could not tell.
+// Accounts knows the accounts and their passwords. An error says that it could not tell.
 type Accounts interface {
 	Verify(name, password string) (bool, error)
+	Has(name string) (bool, error)
 }
 
 // Queue takes messages over. When Enqueue returns nil, the message is on stable storage. All methods return soon after

@@ -131,6 +131,8 @@ func (fakeAccounts) Verify(name, password string) (bool, error) {
 	return name == account && password == secret, nil
 }
 
+func (fakeAccounts) Has(name string) (bool, error) { return name == account, nil }
+
 // logBuffer is a log that tests may read while it is written.
 type logBuffer struct {
 	mu   sync.Mutex
@@ -285,9 +287,12 @@ func (r *rig) connect() *client {
 			r.t.Fatal(err)
 		}
 	}
-	c := &client{t: r.t, conn: conn, in: bufio.NewReader(conn)}
-	r.t.Cleanup(func() { conn.Close() })
-	return c
+	return newClient(r.t, conn)
+}
+
+func newClient(t testing.TB, conn net.Conn) *client {
+	t.Cleanup(func() { conn.Close() })
+	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
 
 // dialTLS connects, says EHLO and does STARTTLS; the server waits for EHLO again.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"tlsrelay/relay/submission/guess"
 )
 
 // Server takes mail in. Make one with [New]; it serves once.
@@ -19,6 +21,7 @@ type Server struct {
 	tls  *tls.Config
 	open []net.Listener // in the order of opts.Listeners; nil before Listen
 
+	guesses *guess.Watch
 	handOff handOff   // the way from the listeners to go-smtp
 	buffers sync.Pool // of *[]byte, bodyBuffer long
 
@@ -34,7 +37,7 @@ type Server struct {
 
 // New makes a server. Options are checked by [Server.Listen].
 func New(o Options) *Server {
-	s := &Server{opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}}
+	s := &Server{opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}, guesses: guess.New(o.Now)}
 	s.buffers.New = func() any { b := make([]byte, bodyBuffer); return &b }
 	if o.TLSConfig != nil {
 		s.tls = o.TLSConfig.Clone()

@@ -112,6 +112,13 @@ func (f *File) Verify(name, password string) (bool, error) {
 	return h.matches(password) && found, nil
 }
 
+// Has reports whether there is an account called name.
+func (f *File) Has(name string) (bool, error) {
+	hashes, err := f.current()
+	_, found := hashes[name]
+	return found, err
+}
+
 func checkName(name string) error {
 	switch {
 	case name == "":

@@ -1,0 +1,80 @@
+package submission
+
+import (
+	"context"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"tlsrelay/relay/submission/guess"
+)
+
+// login notes the account if verify finds that the client may use it. A client that guesses is not asked for long: then
+// verify does not run, and the reply tells when a login is possible again.
+func (s *session) login(name string, verify func() (bool, error)) error {
+	g := s.guard
+	watch, from := g.srv.guesses, s.guesser()
+	if b := watch.Blocked(from, name); b != nil {
+		return s.blocked(b)
+	}
+	begin := time.Now()
+	ok, err := verify()
+	if err != nil {
+		g.srv.opts.Log.Error("cannot check a login", "client", clientText(g.client), "error", err)
+		return smtpReply(454, "4.7.0", "Logins cannot be checked now, try again later")
+	}
+	v := watch.Judge(from, name, ok)
+	switch {
+	case v.Refused != nil:
+		return s.blocked(v.Refused)
+	case ok:
+		g.account = name
+		return nil
+	}
+	s.logFailure(name, v.Began)
+	// From the beginning: how long the check took would tell whether there is such an account.
+	wait(g.srv.running, time.Until(begin.Add(v.Delay)))
+	g.failedLogins++
+	return smtpReply(535, "5.7.8", "Wrong user name or password")
+}
+
+// guesser is the client as it counts for guesses. Loopback addresses and listed networks are where other servers and
+// web mail log in for many people.
+func (s *session) guesser() guess.Client {
+	g := s.guard
+	return guess.Client{Addr: g.client, Trusted: g.client.IsLoopback() || g.on.lists(g.client)}
+}
+
+// blocked is the reply while a client, an account or both are blocked. It is not logged: the begin of the block was.
+func (s *session) blocked(b *guess.Block) *smtp.SMTPError {
+	s.guard.failedLogins++
+	s.guard.blocked = true
+	where := [...]string{
+		guess.Address: "from your address", guess.Pair: "to this account from your address", guess.Account: "to this account",
+	}[b.Scope]
+	lifts := b.Until.Add(time.Minute - 1).Truncate(time.Minute) // a full minute in which it holds no more
+	return smtpReply(454, "4.7.0", "Too many failed logins "+where+", try again after "+lifts.Format("15:04 MST"))
+}
+
+// logFailure writes the name of the account only if there is one: people type their password there.
+func (s *session) logFailure(name string, began *guess.Block) {
+	g := s.guard
+	if known, err := g.srv.opts.Accounts.Has(name); !known || err != nil {
+		name = ""
+	}
+	log := g.srv.opts.Log.With("client", clientText(g.client), "account", name)
+	log.Warn("login failed", "attempt", g.failedLogins+1)
+	if began != nil {
+		log.Warn("logins blocked", "of", began.Scope.String(), "until", began.Until.UTC().Format(time.RFC3339))
+	}
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
