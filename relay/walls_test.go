@@ -38,7 +38,7 @@ var soleImporters = map[string][]string{
 	"github.com/miekg/dns":           {"tlsrelay/relay/dns"},
 	"github.com/BurntSushi/toml":     {"tlsrelay/configs"},
 	"github.com/alecthomas/kong":     {"tlsrelay/cmd"},
-	"golang.org/x/crypto/argon2":     {"tlsrelay/relay/submission/account"},
+	"golang.org/x/crypto":            {"tlsrelay/relay/submission/account"},
 	"github.com/prometheus":          {"tlsrelay/relay/admin"},
 	"net/smtp":                       {"tlsrelay/cmd"},
 	"github.com/google/go-cmp":       {"tlsrelay/queue/storetest"},

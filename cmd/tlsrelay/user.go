@@ -3,19 +3,15 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
-
-	"golang.org/x/term"
 
 	"tlsrelay/relay"
 )
 
 type userCommand struct {
 	Add    userAddCommand    `cmd:"" help:"Add an account."`
+	Passwd userPasswdCommand `cmd:"" help:"Change the password of an account."`
+	Import userImportCommand `cmd:"" help:"Add accounts of another system, with their password hashes."`
 	Remove userRemoveCommand `cmd:"" help:"Remove an account."`
 	List   userListCommand   `cmd:"" help:"List the accounts."`
 }
@@ -61,33 +57,32 @@ func (c *userAddCommand) Run(std streams) error {
 	return nil
 }
 
-// readPassword asks a person, or takes the first line from a file or pipe.
-func readPassword(std streams) (string, error) {
-	if f, ok := std.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return askPassword(f, std.err)
-	}
-	line, err := bufio.NewReader(io.LimitReader(std.in, 4096)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading the password: %w", err)
-	}
-	return strings.TrimRight(line, "\r\n"), nil
+type userPasswdCommand struct {
+	accountsFlag
+	Name string `arg:"" help:"Name of the account."`
 }
 
-func askPassword(f *os.File, prompt io.Writer) (string, error) {
-	var typed [2]string
-	for i, text := range []string{"Password: ", "Again: "} {
-		fmt.Fprint(prompt, text)
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(prompt)
-		if err != nil {
-			return "", fmt.Errorf("reading the password: %w", err)
-		}
-		typed[i] = string(b)
+func (userPasswdCommand) Help() string {
+	return `Asks for the new password twice, or reads it from the first line of standard input if that is no terminal. The old
+one is of no use any more, also where the account was imported.
+
+Example: tlsrelay user passwd app@example.org < password.txt`
+}
+
+func (c *userPasswdCommand) Run(std streams) error {
+	accounts, err := c.accounts()
+	if err != nil {
+		return err
 	}
-	if typed[0] != typed[1] {
-		return "", errors.New("the two passwords differ; nothing was changed")
+	password, err := readPassword(std)
+	if err != nil {
+		return err
 	}
-	return typed[0], nil
+	if err := accounts.SetPassword(c.Name, password); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "account %s has a new password\n", c.Name)
+	return nil
 }
 
 type userRemoveCommand struct {
@@ -117,7 +112,9 @@ type userListCommand struct {
 }
 
 func (userListCommand) Help() string {
-	return `Example: tlsrelay user list`
+	return `Each with the kind of its password hash: argon2id, or bcrypt or sha512-crypt if it was imported.
+
+Example: tlsrelay user list --json`
 }
 
 func (c *userListCommand) Run(std streams) error {
@@ -125,16 +122,17 @@ func (c *userListCommand) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	names, err := accounts.List()
+	list, err := accounts.List()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	out := bufio.NewWriter(std.out)
+	for _, a := range list {
 		if c.JSON {
-			json.NewEncoder(std.out).Encode(map[string]string{"name": name})
+			json.NewEncoder(out).Encode(a)
 		} else {
-			fmt.Fprintln(std.out, name)
+			fmt.Fprintf(out, "%-32s %s\n", a.Name, a.Hash)
 		}
 	}
-	return nil
+	return out.Flush()
 }

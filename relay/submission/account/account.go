@@ -1,10 +1,12 @@
 // Package account keeps the accounts for SMTP AUTH in one file that only this program writes: a line an account, the
-// name, a colon, and the Argon2id hash of its password in PHC format.
+// name, a colon, and the hash of its password. New passwords get an Argon2id hash in PHC format; bcrypt and SHA-512-crypt
+// come from other systems, by [File.Import].
 package account
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -34,9 +36,9 @@ type File struct {
 	slots chan struct{}
 	decoy hash // what the password of an unknown account is compared with
 
-	mu     sync.Mutex
-	seen   os.FileInfo // of the file that hashes was read from; nil if there was none
-	hashes map[string]hash
+	mu      sync.Mutex
+	seen    os.FileInfo // of the file that records was read from; nil if there was none
+	records map[string]record
 }
 
 // Open reads the file at path. A file that does not exist holds no account; the first Add makes it. A file that others
@@ -51,56 +53,76 @@ func Open(path string) (*File, error) {
 
 // Add makes an account. It is durable when Add returns, and known to a relay that runs. ErrExists if the name is taken.
 func (f *File) Add(name, password string) error {
-	if err := checkName(name); err != nil {
+	r, err := newRecord(name, password)
+	if err != nil {
 		return err
 	}
-	if err := checkPassword(password); err != nil {
-		return err
-	}
-	h := newHash(password)
-	return f.change(func(hashes map[string]hash) error {
-		if _, found := hashes[name]; found {
+	return f.change(func(records map[string]record) error {
+		if _, found := records[name]; found {
 			return fmt.Errorf("account %q: %w", name, ErrExists)
 		}
-		hashes[name] = h
+		records[name] = r
+		return nil
+	})
+}
+
+// SetPassword gives an account another password, which counts from the next login on. ErrUnknown if there is none of that
+// name.
+func (f *File) SetPassword(name, password string) error {
+	r, err := newRecord(name, password)
+	if err != nil {
+		return err
+	}
+	return f.change(func(records map[string]record) error {
+		if _, found := records[name]; !found {
+			return fmt.Errorf("account %q: %w", name, ErrUnknown)
+		}
+		records[name] = r
 		return nil
 	})
 }
 
 // Remove deletes an account. ErrUnknown if there is none of that name.
 func (f *File) Remove(name string) error {
-	return f.change(func(hashes map[string]hash) error {
-		if _, found := hashes[name]; !found {
+	return f.change(func(records map[string]record) error {
+		if _, found := records[name]; !found {
 			return fmt.Errorf("account %q: %w", name, ErrUnknown)
 		}
-		delete(hashes, name)
+		delete(records, name)
 		return nil
 	})
 }
 
-// List gives the names of all accounts in order.
-func (f *File) List() ([]string, error) {
-	hashes, err := f.current()
+// Account is what may be told about one.
+type Account struct {
+	Name string `json:"name"`
+	Hash string `json:"hash"` // the kind: "argon2id", "bcrypt" or "sha512-crypt"
+}
+
+// List gives all accounts in the order of their names.
+func (f *File) List() ([]Account, error) {
+	records, err := f.current()
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(hashes))
-	for name := range hashes {
-		names = append(names, name)
+	list := make([]Account, 0, len(records))
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		list = append(list, Account{Name: name, Hash: records[name].hash.kind()})
 	}
-	slices.Sort(names)
-	return names, nil
+	return list, nil
 }
 
-// Verify reports whether password belongs to the account called name. It looks at the file as it is now and takes the
-// same time whether there is such an account or not. The error says that the file could not be read; no login is right
+// Verify reports whether password belongs to the account called name. It looks at the file as it is now. It takes the
+// same time for an account with a password set here and for one that does not exist; an imported hash takes its own. The
+// error says that the file could not be read; no login is right
 // or wrong then.
 func (f *File) Verify(name, password string) (bool, error) {
-	hashes, err := f.current()
+	records, err := f.current()
 	if err != nil {
 		return false, err
 	}
-	h, found := hashes[name]
+	r, found := records[name]
+	h := r.hash
 	if !found {
 		h = f.decoy
 	}
@@ -114,8 +136,8 @@ func (f *File) Verify(name, password string) (bool, error) {
 
 // Has reports whether there is an account called name.
 func (f *File) Has(name string) (bool, error) {
-	hashes, err := f.current()
-	_, found := hashes[name]
+	records, err := f.current()
+	_, found := records[name]
 	return found, err
 }
 

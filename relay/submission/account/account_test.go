@@ -85,8 +85,9 @@ func TestChangesAreSeen(t *testing.T) {
 	if err := command.Add("a", secret); err != nil {
 		t.Fatal(err)
 	}
-	if names, err := relay.List(); err != nil || !slices.Equal(names, []string{"a", "b@example.org"}) {
-		t.Errorf("List = %v, %v", names, err)
+	want := []Account{{"a", "argon2id"}, {"b@example.org", "argon2id"}}
+	if list, err := relay.List(); err != nil || !slices.Equal(list, want) {
+		t.Errorf("List = %v, %v", list, err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -159,7 +160,7 @@ func TestBadFiles(t *testing.T) {
 		{"no colon", good + "nonsense\n", "line 2", 0o600},
 		{"empty line", good + "\n" + good, "line 2", 0o600},
 		{"twice", good + good, "twice", 0o600},
-		{"clear password", "app:" + secret + "\n", "line 1: not an Argon2id hash", 0o600},
+		{"clear password", "app:" + secret + "\n", "line 1: the hash is of no known kind", 0o600},
 	} {
 		path := filepath.Join(t.TempDir(), "accounts")
 		if err := os.WriteFile(path, []byte(tc.content), tc.mode); err != nil {

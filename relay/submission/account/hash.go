@@ -1,96 +1,55 @@
 package account
 
 import (
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
-
-	"golang.org/x/crypto/argon2"
 )
 
-// Cost of new hashes: the second choice of RFC 9106 is too much memory for a mail server, this is what OWASP advises
-// instead (2023).
-const (
-	newMemory = 19456 // KiB
-	newTime   = 2     // passes
-	newLanes  = 1
-	saltSize  = 16
-	keySize   = 32
-)
-
-// Bounds of what a file may ask for.
-const (
-	maxMemory = 1 << 20 // KiB
-	maxTime   = 64
-	maxLanes  = 16
-	maxBytes  = 64 // of salt or key
-)
-
-// hash is an Argon2id hash with all that is needed to compare a password with it.
-type hash struct {
-	memory, time uint32
-	lanes        uint8
-	salt, key    []byte
+// hash is a password hash with all that is needed to compare a password with it.
+type hash interface {
+	matches(password string) bool
+	String() string // as it stands in the file; it has no colon
+	kind() string   // for a person: "argon2id"
 }
 
-// newHash hashes a password with a fresh salt.
-func newHash(password string) hash {
-	h := hash{memory: newMemory, time: newTime, lanes: newLanes, salt: make([]byte, saltSize)}
-	rand.Read(h.salt) // never fails
-	h.key = h.derive(password, keySize)
-	return h
+// parsers read the hashes that a file may hold, by their first characters.
+var parsers = []struct {
+	prefix string
+	parse  func(string) (hash, error)
+}{
+	{"$argon2id$", parseArgon2id},
+	{"$2a$", parseBcrypt},
+	{"$2b$", parseBcrypt},
+	{"$2y$", parseBcrypt},
+	{"$6$", parseSHA512Crypt},
 }
 
-// newDecoy gives a hash that no password is known for.
-func newDecoy() hash {
-	h := hash{memory: newMemory, time: newTime, lanes: newLanes, salt: make([]byte, saltSize), key: make([]byte, keySize)}
-	rand.Read(h.salt)
-	rand.Read(h.key)
-	return h
+// others are hashes that people come with, and that are not accepted.
+var others = []struct{ prefix, name string }{
+	{"$y$", "yescrypt"}, {"$gy$", "yescrypt"}, {"$7$", "scrypt"}, {"$1$", "MD5-crypt"}, {"$5$", "SHA-256-crypt"},
+	{"$apr1$", "Apache's MD5"}, {"$argon2i$", "Argon2i"}, {"$argon2d$", "Argon2d"}, {"$2x$", "bcrypt from a broken version"},
 }
 
-func (h hash) derive(password string, size int) []byte {
-	return argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.lanes, uint32(size))
-}
-
-func (h hash) matches(password string) bool {
-	return subtle.ConstantTimeCompare(h.key, h.derive(password, len(h.key))) == 1
-}
-
-// String gives the PHC format: $argon2id$v=19$m=19456,t=2,p=1$salt$hash, the last two in base 64 without padding.
-func (h hash) String() string {
-	text := base64.RawStdEncoding.EncodeToString
-	cost := fmt.Sprintf("m=%d,t=%d,p=%d", h.memory, h.time, h.lanes)
-	return fmt.Sprintf("$argon2id$v=%d$%s$%s$%s", argon2.Version, cost, text(h.salt), text(h.key))
-}
-
-var errHash = errors.New("not an Argon2id hash like $argon2id$v=19$m=19456,t=2,p=1$salt$hash")
-
-// parseHash reads what String wrote, and nothing that would take more than a few seconds or a gigabyte to compare.
+// parseHash reads a hash, and none that would take more than some seconds or a gigabyte to compare. Its errors do not
+// repeat it.
 func parseHash(s string) (hash, error) {
-	var h hash
-	parts := strings.Split(s, "$")
-	if len(parts) != 6 {
-		return h, errHash
+	for _, p := range parsers {
+		if strings.HasPrefix(s, p.prefix) {
+			return p.parse(s)
+		}
 	}
-	cost := parts[3]
-	if _, err := fmt.Sscanf(cost, "m=%d,t=%d,p=%d", &h.memory, &h.time, &h.lanes); err != nil {
-		return h, errHash
-	}
-	var err1, err2 error
-	h.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
-	h.key, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
-	if err1 != nil || err2 != nil || h.String() != s {
-		return hash{}, errHash
+	what := "the hash is of no known kind"
+	for _, o := range others {
+		if strings.HasPrefix(s, o.prefix) {
+			what = o.name + " is not supported"
+		}
 	}
 	switch {
-	case h.time < 1 || h.time > maxTime || h.lanes < 1 || h.lanes > maxLanes,
-		h.memory < 8*uint32(h.lanes) || h.memory > maxMemory,
-		len(h.salt) < 8 || len(h.salt) > maxBytes || len(h.key) < 16 || len(h.key) > maxBytes:
-		return hash{}, errors.New("the parameters of the Argon2id hash are out of bounds")
+	case s == "":
+		return nil, errors.New("there is no hash")
+	case strings.HasPrefix(s, "!") || strings.HasPrefix(s, "*"):
+		return nil, errors.New("the account is locked")
 	}
-	return h, nil
+	return nil, fmt.Errorf("%s: it must be argon2id ($argon2id$), bcrypt ($2a$, $2b$, $2y$) or SHA-512-crypt ($6$)", what)
 }

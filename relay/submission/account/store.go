@@ -18,26 +18,26 @@ import (
 const maxFile = 64 << 20
 
 // current gives the accounts as they are in the file now. The map is not to be changed.
-func (f *File) current() (map[string]hash, error) {
+func (f *File) current() (map[string]record, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.seen, f.hashes = nil, nil
+		f.seen, f.records = nil, nil
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	if f.seen != nil && same(f.seen, info) {
-		return f.hashes, nil
+		return f.records, nil
 	}
-	hashes, info, err := read(f.path)
+	records, info, err := read(f.path)
 	if err != nil {
 		return nil, err
 	}
-	f.seen, f.hashes = info, hashes
-	return hashes, nil
+	f.seen, f.records = info, records
+	return records, nil
 }
 
 // same reports whether two states are those of one file that was not written in between.
@@ -47,7 +47,7 @@ func same(a, b os.FileInfo) bool {
 
 // read reads the file and tells which one it was. The state is taken before the content: a change between the two is
 // seen the next time.
-func read(path string) (map[string]hash, os.FileInfo, error) {
+func read(path string) (map[string]record, os.FileInfo, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("accounts: %w", err)
@@ -70,16 +70,16 @@ func read(path string) (map[string]hash, os.FileInfo, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("accounts: %w", err)
 	}
-	hashes, err := parse(string(content))
+	records, err := parse(string(content))
 	if err != nil {
 		return nil, nil, fmt.Errorf("accounts: %s: %w", path, err)
 	}
-	return hashes, info, nil
+	return records, info, nil
 }
 
 // parse reads the content of a file. Its errors name the line, not what stands in it.
-func parse(content string) (map[string]hash, error) {
-	hashes := map[string]hash{}
+func parse(content string) (map[string]record, error) {
+	records := map[string]record{}
 	number := 0
 	for line := range strings.Lines(content) {
 		number++
@@ -87,28 +87,28 @@ func parse(content string) (map[string]hash, error) {
 		if checkName(name) != nil {
 			return nil, fmt.Errorf("line %d: not a line like name:$argon2id$...", number)
 		}
-		h, err := parseHash(text)
+		r, err := parseRecord(text)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
-		if _, twice := hashes[name]; twice {
+		if _, twice := records[name]; twice {
 			return nil, fmt.Errorf("line %d: the account stands in the file twice", number)
 		}
-		hashes[name] = h
+		records[name] = r
 	}
-	return hashes, nil
+	return records, nil
 }
 
-func format(hashes map[string]hash) []byte {
+func format(records map[string]record) []byte {
 	var b bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(hashes)) {
-		fmt.Fprintf(&b, "%s:%s\n", name, hashes[name])
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		fmt.Fprintf(&b, "%s:%s\n", name, records[name])
 	}
 	return b.Bytes()
 }
 
 // change reads the accounts, lets edit change them and writes them, all under a lock that other processes see.
-func (f *File) change(edit func(map[string]hash) error) error {
+func (f *File) change(edit func(map[string]record) error) error {
 	unlock, err := lock(f.path + ".lock")
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
@@ -118,14 +118,14 @@ func (f *File) change(edit func(map[string]hash) error) error {
 	if err != nil {
 		return err
 	}
-	hashes := maps.Clone(now)
-	if hashes == nil {
-		hashes = map[string]hash{}
+	records := maps.Clone(now)
+	if records == nil {
+		records = map[string]record{}
 	}
-	if err := edit(hashes); err != nil {
+	if err := edit(records); err != nil {
 		return err
 	}
-	if err := replace(f.path, format(hashes)); err != nil {
+	if err := replace(f.path, format(records)); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
 	return nil

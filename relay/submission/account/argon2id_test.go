@@ -24,9 +24,9 @@ func TestParseHash(t *testing.T) {
 	}
 	salt, key := strings.Repeat("A", 22), strings.Repeat("B", 42)+"A"
 	for _, tc := range []struct{ in, says string }{
-		{"", "not an Argon2id"},
+		{"", "there is no hash"},
 		{"$argon2id$v=19$m=19456,t=2,p=1$" + salt, "not an Argon2id"},
-		{"$argon2i$v=19$m=19456,t=2,p=1$" + salt + "$" + key, "not an Argon2id"},
+		{"$argon2i$v=19$m=19456,t=2,p=1$" + salt + "$" + key, "Argon2i is not supported"},
 		{"$argon2id$v=16$m=19456,t=2,p=1$" + salt + "$" + key, "not an Argon2id"},
 		{"$argon2id$v=19$m=19456,t=2,p=1 $" + salt + "$" + key, "not an Argon2id"},
 		{"$argon2id$v=19$m=19456,t=2,p=256$" + salt + "$" + key, "not an Argon2id"},
@@ -34,6 +34,7 @@ func TestParseHash(t *testing.T) {
 		{"$argon2id$v=19$m=19456,t=0,p=1$" + salt + "$" + key, "out of bounds"},
 		{"$argon2id$v=19$m=19456,t=2,p=0$" + salt + "$" + key, "out of bounds"},
 		{"$argon2id$v=19$m=19456,t=1000,p=1$" + salt + "$" + key, "out of bounds"},
+		{"$argon2id$v=19$m=1048576,t=5,p=1$" + salt + "$" + key, "out of bounds"},
 		{"$argon2id$v=19$m=19456,t=2,p=1$$" + key, "out of bounds"},
 		{"$argon2id$v=19$m=19456,t=2,p=1$" + salt + "$", "out of bounds"},
 		{"$argon2id$v=19$m=19456,t=2,p=1$" + salt + "=$" + key, "not an Argon2id"},
@@ -42,26 +43,4 @@ func TestParseHash(t *testing.T) {
 			t.Errorf("parseHash(%q) = %v, %v; want %q", tc.in, h, err, tc.says)
 		}
 	}
-}
-
-// What is read is written the same, and nothing in a file makes a hash that costs without bounds.
-func FuzzParse(f *testing.F) {
-	f.Add("app:" + newHash(secret).String() + "\nb@example.org:" + newHash("x").String() + "\n")
-	f.Add("app:$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA\n")
-	f.Add("nonsense")
-	f.Fuzz(func(t *testing.T, content string) {
-		hashes, err := parse(content)
-		if err != nil {
-			return
-		}
-		again, err := parse(string(format(hashes)))
-		if err != nil || len(again) != len(hashes) {
-			t.Fatalf("%q comes back as %v, %v", content, again, err)
-		}
-		for name, h := range hashes {
-			if again[name].String() != h.String() || h.memory > maxMemory || h.time > maxTime {
-				t.Fatalf("%q: %v", name, h)
-			}
-		}
-	})
 }
