@@ -58,6 +58,9 @@ type Limits struct {
 	MessageSize Size `toml:"message_size"`
 	Recipients  int  `toml:"recipients"`  // of one message
 	Connections int  `toml:"connections"` // of clients, in all
+
+	// ConnectionsPerAddress is for one IPv4 address or IPv6 /64 outside the networks of a listener; never over Connections.
+	ConnectionsPerAddress int `toml:"connections_per_address"`
 }
 
 // DNS says where names are looked up.

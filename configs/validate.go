@@ -109,6 +109,21 @@ func (k check) limits() {
 	within(k, "limits.message_size", k.c.Limits.MessageSize, minMessageSize, maxMessageSize)
 	within(k, "limits.recipients", k.c.Limits.Recipients, 1, maxRecipients)
 	within(k, "limits.connections", k.c.Limits.Connections, 1, maxConnections)
+	k.perAddress(&k.c.Limits)
+}
+
+// perAddress lowers the default where all connections are fewer, but refuses a number of the file's own that has no effect.
+func (k check) perAddress(l *Limits) {
+	const path = "limits.connections_per_address"
+	within(k, path, l.ConnectionsPerAddress, 1, maxConnections)
+	switch {
+	case !k.ok(path, "limits.connections") || l.ConnectionsPerAddress <= l.Connections:
+	case k.has(path):
+		k.problem(path, "connections_per_address (%d) is more than connections (%d); it must not be greater",
+			l.ConnectionsPerAddress, l.Connections)
+	default:
+		l.ConnectionsPerAddress = l.Connections
+	}
 }
 
 func (k check) dnsAndDelivery() {

@@ -106,11 +106,14 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 		MessageSize: int64(cfg.Limits.MessageSize),
 		Recipients:  cfg.Limits.Recipients,
 		Connections: cfg.Limits.Connections,
-		Accounts:    accounts,
-		Queue:       q,
-		Lifetime:    time.Duration(cfg.Queue.Lifetime),
-		Log:         log,
-		Now:         time.Now,
+
+		ConnectionsPerAddress: cfg.Limits.ConnectionsPerAddress,
+
+		Accounts: accounts,
+		Queue:    q,
+		Lifetime: time.Duration(cfg.Queue.Lifetime),
+		Log:      log,
+		Now:      time.Now,
 	}
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{

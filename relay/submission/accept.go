@@ -3,6 +3,7 @@ package submission
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -52,9 +53,14 @@ func (s *Server) admit(conn net.Conn, on *Listener) {
 	}
 	client := clientOf(conn)
 	s.opts.Log.Warn("connection refused: too many connections", "client", clientText(client))
+	s.turnAway(conn, on, "421 4.7.0 "+s.opts.Hostname+" has too many connections, try again later")
+}
+
+// turnAway ends a new connection with one reply, if the client can read it without TLS.
+func (s *Server) turnAway(conn net.Conn, on *Listener, reply string) {
 	if on.TLS != TLSImplicit {
 		conn.SetWriteDeadline(time.Now().Add(refuseTime))
-		fmt.Fprintf(conn, "421 4.7.0 %s has too many connections, try again later\r\n", s.opts.Hostname)
+		io.WriteString(conn, reply+"\r\n")
 	}
 	conn.Close()
 }
@@ -62,12 +68,15 @@ func (s *Server) admit(conn net.Conn, on *Listener) {
 // start brings a new connection to go-smtp.
 func (s *Server) start(conn net.Conn, on *Listener) {
 	g := &guard{Conn: conn, wire: conn, srv: s, on: on, client: clientOf(conn)}
-	if on.TLS == TLSImplicit {
-		if err := g.handshake(); err != nil {
-			conn.Close()
-			s.done()
-			return
-		}
+	if !s.welcome(g) {
+		s.done()
+		return
+	}
+	if on.TLS == TLSImplicit && g.handshake() != nil {
+		conn.Close()
+		s.leave(g)
+		s.done()
+		return
 	}
 	s.pass(g, nil)
 }
@@ -91,6 +100,7 @@ func (s *Server) forget(g *guard) {
 	s.mu.Lock()
 	delete(s.guards, g)
 	s.mu.Unlock()
+	s.leave(g)
 	s.done()
 }
 

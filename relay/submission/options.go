@@ -58,15 +58,20 @@ type Queue interface {
 type Options struct {
 	Hostname    string // in greeting, EHLO and trace fields; domain of <postmaster>
 	Listeners   []Listener
-	TLSConfig   *tls.Config   // with a certificate; below TLS 1.2 nothing is ever spoken
-	MessageSize int64         // largest message in bytes
-	Recipients  int           // most of one message
-	Connections int           // most at once, over all listeners
-	Accounts    Accounts      // for AUTH
-	Queue       Queue         // takes the messages
-	Lifetime    time.Duration // of a message in the queue
-	Log         *slog.Logger
-	Now         func() time.Time // the time of arrival
+	TLSConfig   *tls.Config // with a certificate; below TLS 1.2 nothing is ever spoken
+	MessageSize int64       // largest message in bytes
+	Recipients  int         // most of one message
+	Connections int         // most at once, over all listeners
+
+	// ConnectionsPerAddress is the most at once of one IPv4 address or IPv6 /64. It does not hold for the networks of a
+	// listener.
+	ConnectionsPerAddress int
+
+	Accounts Accounts      // for AUTH
+	Queue    Queue         // takes the messages
+	Lifetime time.Duration // of a message in the queue
+	Log      *slog.Logger
+	Now      func() time.Time // the time of arrival
 }
 
 // check finds options that cannot work.
@@ -74,8 +79,8 @@ func (o *Options) check() error {
 	switch {
 	case o.Hostname == "":
 		return errors.New("submission: the hostname is missing")
-	case o.MessageSize <= 0 || o.Recipients <= 0 || o.Connections <= 0 || o.Lifetime <= 0:
-		return errors.New("submission: message size, recipients, connections and lifetime must be above zero")
+	case o.MessageSize <= 0 || o.Recipients <= 0 || o.Connections <= 0 || o.ConnectionsPerAddress <= 0 || o.Lifetime <= 0:
+		return errors.New("submission: message size, recipients, connections (also per address) and lifetime must be above zero")
 	case o.Queue == nil || o.Log == nil || o.Now == nil:
 		return errors.New("submission: queue, log and clock must be given")
 	}

@@ -217,7 +217,7 @@ func start(t testing.TB, l Listener, change ...func(*Options)) *rig {
 		l.Net = r.pipe
 	}
 	o := Options{
-		Hostname: hostname, Listeners: []Listener{l}, MessageSize: 1 << 20, Recipients: 5, Connections: 20,
+		Hostname: hostname, Listeners: []Listener{l}, MessageSize: 1 << 20, Recipients: 5, Connections: 20, ConnectionsPerAddress: 20,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{testCertificate()}},
 		Accounts:  fakeAccounts{}, Queue: r.queue, Lifetime: 72 * time.Hour, Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -25,6 +25,8 @@ type Server struct {
 	handOff handOff   // the way from the listeners to go-smtp
 	buffers sync.Pool // of *[]byte, bodyBuffer long
 
+	addresses *addresses
+
 	running context.Context // ends with the order to stop
 	work    context.Context // ends when StopGrace is over
 
@@ -38,6 +40,7 @@ type Server struct {
 // New makes a server. Options are checked by [Server.Listen].
 func New(o Options) *Server {
 	s := &Server{opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}, guesses: guess.New(o.Now)}
+	s.addresses = newAddresses(o.ConnectionsPerAddress)
 	s.buffers.New = func() any { b := make([]byte, bodyBuffer); return &b }
 	if o.TLSConfig != nil {
 		s.tls = o.TLSConfig.Clone()

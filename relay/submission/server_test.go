@@ -129,7 +129,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	defer busy.Close()
 	good := Options{
-		Hostname: hostname, MessageSize: 1, Recipients: 1, Connections: 1, Lifetime: 1,
+		Hostname: hostname, MessageSize: 1, Recipients: 1, Connections: 1, ConnectionsPerAddress: 1, Lifetime: 1,
 		Queue: &fakeQueue{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	for _, tc := range []struct {
@@ -146,6 +146,7 @@ func TestListenErrors(t *testing.T) {
 		{"unknown mode", func(o *Options) { o.Listeners = []Listener{{TLS: 7}} }, "unknown mode"},
 		{"no hostname", func(o *Options) { o.Hostname = "" }, "hostname"},
 		{"no size", func(o *Options) { o.MessageSize = 0 }, "above zero"},
+		{"nobody from any address", func(o *Options) { o.ConnectionsPerAddress = 0 }, "per address"},
 		{"no queue", func(o *Options) { o.Queue = nil }, "queue"},
 		{"nothing", func(o *Options) { *o = Options{} }, "hostname"},
 	} {
@@ -193,7 +194,7 @@ func TestAcceptFailures(t *testing.T) {
 func TestBrokenListener(t *testing.T) {
 	pipe := newPipeListener()
 	s := New(Options{
-		Hostname: hostname, MessageSize: 1, Recipients: 1, Connections: 1, Lifetime: 1,
+		Hostname: hostname, MessageSize: 1, Recipients: 1, Connections: 1, ConnectionsPerAddress: 1, Lifetime: 1,
 		Queue: &fakeQueue{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Listeners: []Listener{{Net: pipe}},
 	})
 	if err := s.Serve(context.Background()); err == nil {
