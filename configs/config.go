@@ -45,6 +45,7 @@ type Listener struct {
 	TLS      TLSMode        `toml:"tls"`
 	Auth     AuthMode       `toml:"auth"`
 	Networks []netip.Prefix `toml:"networks"` // clients that may relay without AUTH
+	Proxy    []netip.Prefix `toml:"proxy"`    // load balancers that begin with a PROXY header
 }
 
 // Certificate names PEM files: both, or none for a self-signed certificate.

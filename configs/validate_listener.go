@@ -21,7 +21,8 @@ func (k check) listeners() {
 		k.listenerAddress(path+".address", l, addresses)
 		k.given(path+".tls", string(l.TLS), l.TLS.allowed())
 		k.given(path+".auth", string(l.Auth), l.Auth.allowed())
-		k.networks(path+".networks", l)
+		k.networks(path+".networks", l.Networks, "would let a large part of the Internet relay without AUTH")
+		k.networks(path+".proxy", l.Proxy, "would let a large part of the Internet claim any address")
 		k.listenerCombination(path, l)
 	}
 }
@@ -68,8 +69,9 @@ func parseListen(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr, uint16(port)), nil
 }
 
-func (k check) networks(path string, l *Listener) {
-	for i, n := range l.Networks {
+// networks judges a list of them. wide says what one does that is too wide.
+func (k check) networks(path string, list []netip.Prefix, wide string) {
+	for i, n := range list {
 		at := element(path, i)
 		if !k.ok(at) {
 			continue
@@ -78,14 +80,14 @@ func (k check) networks(path string, l *Listener) {
 		case n.Addr().Is4In6():
 			k.problem(at, "%s is IPv4 in an IPv6 form; write it as IPv4, such as \"192.0.2.0/24\"", n)
 		case tooWide(n):
-			k.problem(at, "%s would let a large part of the Internet relay without AUTH; list only networks of your own: "+
-				"the widest allowed are an IPv4 /8, an IPv6 /16, and fc00::/7", n)
+			k.problem(at, "%s %s; list only networks of your own: "+
+				"the widest allowed are an IPv4 /8, an IPv6 /16, and fc00::/7", n, wide)
 		case n != n.Masked():
 			k.problem(at, "%s is an address inside a network; write %q for the network, or \"%s/%d\" for that host",
 				n, n.Masked(), n.Addr(), n.Addr().BitLen())
 		}
 	}
-	twice(k, path, l.Networks)
+	twice(k, path, list)
 }
 
 // tooWide tells networks that hold a good part of the Internet, so that listing one makes an open relay. The widest

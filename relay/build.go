@@ -117,7 +117,7 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 	}
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{
-			Address: l.Address, TLS: tlsModes[l.TLS], Auth: authModes[l.Auth], Networks: l.Networks,
+			Address: l.Address, TLS: tlsModes[l.TLS], Auth: authModes[l.Auth], Networks: l.Networks, Proxy: l.Proxy,
 		})
 	}
 	s := submission.New(o)

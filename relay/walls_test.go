@@ -35,6 +35,7 @@ var walls = []wall{
 var soleImporters = map[string][]string{
 	"github.com/emersion/go-smtp":    {"tlsrelay/relay/submission", "tlsrelay/cmd/relaybench/bare"}, // the limit to compare with
 	"github.com/emersion/go-sasl":    {"tlsrelay/relay/submission"},
+	"github.com/pires/go-proxyproto": {"tlsrelay/relay/submission"},
 	"github.com/miekg/dns":           {"tlsrelay/relay/dns"},
 	"github.com/BurntSushi/toml":     {"tlsrelay/configs"},
 	"github.com/alecthomas/kong":     {"tlsrelay/cmd"},

@@ -15,6 +15,7 @@ const (
 
 // Times of one connection.
 const (
+	proxyTimeout     = 5 * time.Second // for a PROXY header
 	handshakeTimeout = 30 * time.Second
 	commandTimeout   = 5 * time.Minute // for a whole line, RFC 5321, 4.5.3.2.7
 	writeTimeout     = time.Minute     // a client that reads no replies

@@ -38,6 +38,7 @@ type Listener struct {
 	TLS      TLSMode
 	Auth     AuthMode
 	Networks []netip.Prefix // clients that may relay without AUTH
+	Proxy    []netip.Prefix // peers that begin with a PROXY header, which names the client
 }
 
 // Accounts knows the accounts and their passwords. An error says that it could not tell.
