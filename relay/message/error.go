@@ -21,6 +21,8 @@ var (
 	ErrLineTooLong = &Error{Code: 554, Status: "5.6.0",
 		Text: fmt.Sprintf("The message has a line over %d bytes: send long text as quoted-printable or base64",
 			maxLine)}
+	ErrTwoFrom = &Error{Code: 554, Status: "5.6.0",
+		Text: "The message has more than one From field: name all its authors in one"}
 	ErrHeaderTooLarge = &Error{Code: 552, Status: "5.3.4",
 		Text: fmt.Sprintf("The header of the message is larger than %d bytes", maxHeader)}
 )

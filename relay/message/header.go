@@ -17,6 +17,7 @@ const maxReceived = 50
 type header struct {
 	raw       []byte
 	received  int  // how many Received fields
+	from      int  // how many From fields
 	date      bool // there is a Date field
 	hasID     bool // there is a Message-ID field
 	messageID string
@@ -49,8 +50,11 @@ func readHeader(in *lineReader) (h header, first []byte, err error) {
 		}
 		h.raw = append(append(h.raw, line...), '\r', '\n')
 	}
-	if h.received > maxReceived {
+	switch {
+	case h.received > maxReceived:
 		return h, nil, ErrLoop
+	case h.from > 1:
+		return h, nil, ErrTwoFrom
 	}
 	if idAt >= 0 {
 		h.messageID = parseMessageID(h.raw[idAt:])
@@ -63,6 +67,8 @@ func (h *header) note(name string) bool {
 	switch strings.ToLower(name) {
 	case "received":
 		h.received++
+	case "from":
+		h.from++
 	case "date":
 		h.date = true
 	case "message-id":

@@ -23,6 +23,7 @@ type Options struct {
 
 	Helo          string     // as the client said it; "" if it said none
 	Client        netip.Addr // zero: not over a network
+	UserID        string     // of the local user who handed it in at a socket, "" over a network
 	TLS           string     // version and cipher for a person, "TLS 1.3, TLS_AES_128_GCM_SHA256"; "" in clear text
 	Authenticated bool
 	Recipient     string // forward-path without brackets if there is only one, else "": it would tell of blind copies
@@ -37,6 +38,15 @@ type Info struct {
 
 // Prepare copies a message from src to dst and repairs and completes it. A header that no empty line ends gets one
 // before the first line that cannot be part of a header; so does a message that starts with its body.
+//
+// The rest of a header stays as it came, be it odd (RFC 6409, 8 leaves that to this server):
+//   - Any field but From may stand there twice: which one is meant cannot be told. With two From fields, which RFC 5322, 3.6
+//     forbids, a filter may judge one author and a mail program show another; large receivers refuse such mail, and the
+//     application should hear of it now. Postfix passes it on.
+//   - Nothing adds a Sender field, though the login of the client is known: it would show account names to the world
+//     ("on behalf of www-data"), and From is up to the tenant. Received has the local user, the log has the account.
+//   - Bcc stays: a client that speaks SMTP says by RCPT who gets the mail, and may want the field to be read. The sendmail
+//     command, which reads recipients from it, takes it out.
 //
 // A message that is refused gives an [*Error]; errors of src and dst are found in the returned one by errors.Is and
 // errors.As. After any error what dst got is to be thrown away, and src may be read to its end by whoever needs that.

@@ -15,13 +15,20 @@ const wantLine = 78
 // maxPath is the longest address in octets: local part, at sign and domain (RFC 5321, 4.5.3.1).
 const maxPath = 64 + 1 + 255
 
-// received writes the trace field of RFC 5321, 4.4, with its CRLF.
+// received writes the trace field of RFC 5321, 4.4, with its CRLF. A local user stands where Postfix has it, "by HOST
+// (Postfix, from userid 33)", because that is what operators look for when a web application sends spam. There it is a
+// comment, which the RFC allows; Postfix leaves out the "from" clause, which the RFC does not. What was spoken is ESMTP
+// without AUTH, so "with" says that and not Exim's "local", which no register knows.
 func received(o Options) string {
 	words := []string{"Received: from", heloWord(o.Helo)}
 	if o.Client.IsValid() {
 		words = append(words, "("+addressLiteral(o.Client)+")")
 	}
-	words = append(words, "by "+o.Hostname, "with "+protocol(o))
+	words = append(words, "by "+o.Hostname)
+	if o.UserID != "" {
+		words = append(words, "(tlsrelay, from userid "+commentText(o.UserID)+")")
+	}
+	words = append(words, "with "+protocol(o))
 	if o.TLS != "" {
 		words = append(words, "("+commentText(o.TLS)+")")
 	}

@@ -30,6 +30,9 @@ func TestReceived(t *testing.T) {
 		{"AUTH, no client", Options{Authenticated: true},
 			"Received: from unknown by relay.example.net with ESMTPA id 0e9xq2\r\n" +
 				" for <a@b.example>; Mon, 2 Mar 2026 10:00:00 +0000\r\n"},
+		{"local user", Options{Helo: "localhost", UserID: "33)"},
+			"Received: from localhost by relay.example.net (tlsrelay, from userid 33?)\r\n" +
+				" with ESMTP id 0e9xq2 for <a@b.example>; Mon, 2 Mar 2026 10:00:00 +0000\r\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.opts.Hostname, tt.opts.ID, tt.opts.Now, tt.opts.Recipient = "relay.example.net", "0e9xq2", at,
