@@ -41,7 +41,7 @@ type Config struct {
 
 // Listener is an address where mail is handed in.
 type Listener struct {
-	Address  string         `toml:"address"` // "IP:PORT", or ":PORT" for all addresses
+	Address  string         `toml:"address"` // "IP:PORT", ":PORT" for all addresses, or "unix:/PATH"
 	TLS      TLSMode        `toml:"tls"`
 	Auth     AuthMode       `toml:"auth"`
 	Networks []netip.Prefix `toml:"networks"` // clients that may relay without AUTH

@@ -5,19 +5,24 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 func (k check) listeners() {
 	if len(k.c.Listeners) == 0 && k.ok("listener") {
 		k.problem("listener", "there is none, so no mail could come in; write at least one [[listener]]")
 	}
-	addresses := map[netip.AddrPort]bool{}
+	addresses, sockets := map[netip.AddrPort]bool{}, map[string]bool{}
 	for i := range k.c.Listeners {
 		path := element("listener", i)
 		if !k.ok(path) {
 			continue
 		}
 		l := &k.c.Listeners[i]
+		if strings.HasPrefix(l.Address, SocketPrefix) {
+			k.socket(path, l, sockets)
+			continue
+		}
 		k.listenerAddress(path+".address", l, addresses)
 		k.given(path+".tls", string(l.TLS), l.TLS.allowed())
 		k.given(path+".auth", string(l.Auth), l.Auth.allowed())

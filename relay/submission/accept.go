@@ -68,6 +68,7 @@ func (s *Server) turnAway(conn net.Conn, on *Listener, reply string) {
 // start brings a new connection to go-smtp.
 func (s *Server) start(conn net.Conn, on *Listener) {
 	g := &guard{Conn: conn, wire: conn, srv: s, on: on, client: clientOf(conn)}
+	g.identify(conn)
 	if on.isProxy(g.client) && s.readProxy(g) != nil || !s.welcome(g) {
 		s.done()
 		return

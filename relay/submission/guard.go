@@ -23,6 +23,7 @@ type guard struct {
 	srv      *Server
 	on       *Listener
 	client   netip.Addr           // invalid if it did not come over a network
+	userID   string               // of the user at a socket, "" over a network
 	secure   *tls.ConnectionState // nil in clear text
 
 	in    input

@@ -33,7 +33,7 @@ const (
 
 // Listener is one address at which mail comes in.
 type Listener struct {
-	Address  string       // "127.0.0.1:2525"
+	Address  string       // "127.0.0.1:2525", or "unix:/run/tlsrelay/submission.sock" for the users of this machine
 	Net      net.Listener // if not nil, it is used instead of Address
 	TLS      TLSMode
 	Auth     AuthMode
@@ -94,6 +94,8 @@ func (o *Options) check() error {
 			return fmt.Errorf("listener %s: TLS needs a certificate", l.name())
 		case l.TLS == TLSOff && l.Auth == AuthRequired:
 			return fmt.Errorf("listener %s: AUTH is required but never possible without TLS", l.name())
+		case isSocket(l.Address) && (l.TLS != TLSOff || l.Auth != AuthOff):
+			return fmt.Errorf("listener %s: a socket has neither TLS nor AUTH", l.name())
 		case l.Auth != AuthOff && o.Accounts == nil:
 			return fmt.Errorf("listener %s: AUTH needs accounts", l.name())
 		}

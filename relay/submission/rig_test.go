@@ -283,7 +283,7 @@ func (r *rig) connect() *client {
 		conn = r.pipe.dial()
 	} else {
 		var err error
-		if conn, err = net.Dial("tcp", r.server.Addresses()[0].String()); err != nil {
+		if conn, err = net.Dial(r.server.Addresses()[0].Network(), r.server.Addresses()[0].String()); err != nil {
 			r.t.Fatal(err)
 		}
 	}

@@ -23,6 +23,7 @@ type Server struct {
 
 	guesses *guess.Watch
 	handOff handOff   // the way from the listeners to go-smtp
+	users   userNames // of this machine, for sockets
 	buffers sync.Pool // of *[]byte, bodyBuffer long
 
 	addresses *addresses
@@ -60,7 +61,7 @@ func (s *Server) Listen() error {
 		open := l.Net
 		if open == nil {
 			var err error
-			if open, err = net.Listen("tcp", l.Address); err != nil {
+			if open, err = listen(l.Address); err != nil {
 				s.Close()
 				return fmt.Errorf("listener %s: %w", l.Address, err)
 			}

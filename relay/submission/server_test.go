@@ -143,6 +143,9 @@ func TestListenErrors(t *testing.T) {
 		{"no certificate", func(o *Options) { o.Listeners = []Listener{{TLS: TLSImplicit}} }, "certificate"},
 		{"login without TLS", func(o *Options) { o.Listeners = []Listener{{Auth: AuthRequired}} }, "never possible"},
 		{"login without accounts", func(o *Options) { o.Listeners = []Listener{{Auth: AuthOptional}} }, "accounts"},
+		{"TLS at a socket", func(o *Options) {
+			o.Listeners, o.TLSConfig = []Listener{{Address: "unix:/x/y", TLS: TLSStartTLS}}, &tls.Config{}
+		}, "neither TLS nor AUTH"},
 		{"unknown mode", func(o *Options) { o.Listeners = []Listener{{TLS: 7}} }, "unknown mode"},
 		{"no hostname", func(o *Options) { o.Hostname = "" }, "hostname"},
 		{"no size", func(o *Options) { o.MessageSize = 0 }, "above zero"},

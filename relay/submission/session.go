@@ -135,7 +135,8 @@ func (s *session) newItem() queue.Item {
 func (s *session) trace(item queue.Item) message.Options {
 	o := message.Options{
 		Hostname: s.guard.srv.opts.Hostname, ID: item.ID.String(), Now: item.Arrived,
-		Helo: s.guard.hello, Client: s.guard.client, Authenticated: item.Account != "",
+		Helo: s.guard.hello, Client: s.guard.client, UserID: s.guard.userID,
+		Authenticated: item.Account != "" && s.guard.userID == "", // that is: by AUTH
 	}
 	if version, cipher := s.tlsFacts(); version != "" {
 		o.TLS = "TLS " + version + ", " + cipher
