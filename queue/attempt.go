@@ -53,7 +53,7 @@ func (s *Scheduler) due(item Item, key JobKey) (job Job, later time.Time) {
 	now := s.opts.Now()
 	latest := now.Add(s.opts.Schedule().longest())
 	job = Job{Item: item, Open: func() (io.ReadCloser, error) {
-		body, err := s.opts.Store.Open(context.Background(), key.ID)
+		body, err := OpenMessage(context.Background(), s.opts.Store, &item)
 		if err != nil {
 			s.opts.Log.Error("a stored message cannot be read", "id", key.ID, "error", err)
 		}
@@ -138,7 +138,7 @@ func (s *Scheduler) addNotices(ctx context.Context, batch *Batch, notices []Noti
 
 // compose has the notice written, without the original if that cannot be read.
 func (s *Scheduler) compose(ctx context.Context, n Notice, id ID, now time.Time) ([]byte, error) {
-	original, err := s.opts.Store.Open(ctx, n.Item.ID)
+	original, err := OpenMessage(ctx, s.opts.Store, &n.Item)
 	if err == nil {
 		defer original.Close()
 		var text []byte

@@ -2,17 +2,19 @@ package queue
 
 import "time"
 
-// Item is one accepted message: its envelope, and what became of each recipient. The message text lies in the [Store].
+// Item is one accepted message: its envelope, and what became of each recipient. The message text lies in the [Store];
+// [OpenMessage] gives the whole.
 type Item struct {
 	ID      ID
 	Sender  string    // reverse-path in wire form without the angle brackets; "" is the null sender
-	Size    int64     // bytes of the message as stored
+	Size    int64     // bytes of the message as it goes out: of Header and of the stored text
 	Arrived time.Time // when it was accepted
 	Expires time.Time // no attempt after the first one at or after this time
 
 	EightBit bool   // the message has bytes above 127: the next hop must offer 8BITMIME
 	Account  string // the authenticated account that submitted it, "" if it came from a listed network
 	Client   string // address of the client that submitted it, "" for notices made here
+	Header   string // header fields that stand before the text, with their line ends; made when the message was accepted
 
 	Recipients []Recipient
 }

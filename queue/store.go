@@ -16,7 +16,7 @@ type Store interface {
 	// ErrFull: there is no room for new messages.
 	Commit(ctx context.Context, b *Batch) error
 
-	// Open reads a message's content.
+	// Open reads a message's text. What goes out has the item's Header before it: see OpenMessage.
 	Open(ctx context.Context, id ID) (io.ReadCloser, error)
 
 	// Get gives the item as it is now, as Scan shows it. ErrGone if it is not there.

@@ -118,7 +118,7 @@ func (c *queueListCommand) Run(std streams) error {
 type queueShowCommand struct {
 	queueFlags
 	ID   string `arg:"" help:"ID as the list prints it."`
-	Text bool   `help:"Print the stored text of the message instead."`
+	Text bool   `help:"Print the message itself instead, as it goes out."`
 }
 
 func (queueShowCommand) Help() string {

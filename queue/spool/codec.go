@@ -9,7 +9,7 @@ import (
 )
 
 // itemVersion is the first byte of an encoded item.
-const itemVersion = 2
+const itemVersion = 3
 
 var errCodec = errors.New("the record's content makes no sense")
 
@@ -40,6 +40,7 @@ func appendItem(b []byte, it *queue.Item) []byte {
 	b = appendTime(b, it.Expires)
 	b = appendString(b, it.Account)
 	b = appendString(b, it.Client)
+	b = appendString(b, it.Header)
 	b = binary.AppendUvarint(b, uint64(len(it.Recipients)))
 	for i := range it.Recipients {
 		b = appendRecipient(b, &it.Recipients[i])
@@ -117,6 +118,7 @@ func (d *decoder) item() queue.Item {
 	it.Expires = d.time()
 	it.Account = d.string()
 	it.Client = d.string()
+	it.Header = d.string()
 	n := d.uvarint()
 	if flags > 1 || n > uint64(len(d.s)/minRecipient) {
 		d.bad = true

@@ -22,6 +22,7 @@ func fullItem() queue.Item {
 	return queue.Item{
 		ID: 1<<63 + 5, Sender: "bounce+\"a b\"@example.org", Size: 50 << 20, Arrived: at, Expires: at.Add(72 * time.Hour),
 		EightBit: true, Account: "shop", Client: "192.0.2.1:4711",
+		Header: "DKIM-Signature: v=1;\r\n b=x\r\n",
 		Recipients: []queue.Recipient{
 			{Address: "a@a.example", Destination: "a.example", NextAttempt: at},
 			{Address: "b@b.example", Destination: "b.example", State: queue.Failed, Attempts: 70, NextAttempt: at,

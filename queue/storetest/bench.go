@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,7 +157,7 @@ func mail(n, size int, destinations ...string) (queue.Item, []byte) {
 	it := queue.Item{
 		ID: queue.ID(n) << 12, Sender: fmt.Sprintf("sender%d@example.org", n), Size: int64(size),
 		Arrived: start, Expires: start.Add(72 * time.Hour),
-		EightBit: n%2 == 0, Account: "shop", Client: "192.0.2.7:4711",
+		EightBit: n%2 == 0, Account: "shop", Client: "192.0.2.7:4711", Header: strings.Repeat("X: y\r\n", n%3),
 	}
 	for i, d := range destinations {
 		it.Recipients = append(it.Recipients, queue.Recipient{

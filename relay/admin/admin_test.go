@@ -101,6 +101,9 @@ func (r *rig) retryNow(_ context.Context, ids []queue.ID) (queue.Retried, error)
 	return result, nil
 }
 
+// signed is the header that was made for each of the messages.
+const signed = "DKIM-Signature: v=1\r\n"
+
 // put stores a message for each of the recipients' domains.
 func (r *rig) put(t *testing.T, id queue.ID, sender string, recipients ...string) {
 	t.Helper()
@@ -109,8 +112,8 @@ func (r *rig) put(t *testing.T, id queue.ID, sender string, recipients ...string
 		t.Fatal(err)
 	}
 	fmt.Fprintf(body, "Subject: %d\r\n\r\n", id)
-	item := queue.Item{ID: id, Sender: sender, Size: body.Size(), Arrived: arrived, Expires: arrived.Add(72 * time.Hour),
-		EightBit: true, Account: "app", Client: "192.0.2.1"}
+	item := queue.Item{ID: id, Sender: sender, Size: body.Size() + int64(len(signed)), Arrived: arrived, Expires: arrived.Add(72 * time.Hour),
+		EightBit: true, Account: "app", Client: "192.0.2.1", Header: signed}
 	for _, to := range recipients {
 		item.Recipients = append(item.Recipients, queue.Recipient{
 			Address: to, Destination: queue.DestinationOf(to), Attempts: 2, NextAttempt: arrived.Add(time.Hour), TLSFailed: true,
@@ -169,7 +172,7 @@ func TestMessageFormIsTheContract(t *testing.T) {
 	for name, q := range r.ways {
 		q.List(context.Background(), Selection{All: true}, func(m Message) error {
 			got, err := json.Marshal(m)
-			want := `{"id":"` + queue.ID(1).String() + `","sender":"a@app.test","size":14,"arrived":"2026-11-23T08:00:00Z","expires":"2026-11-26T08:00:00Z",` +
+			want := `{"id":"` + queue.ID(1).String() + `","sender":"a@app.test","size":35,"arrived":"2026-11-23T08:00:00Z","expires":"2026-11-26T08:00:00Z",` +
 				`"recipients":[{"address":"x@one.test","state":"queued","attempts":2,"next_attempt":"2026-11-23T09:00:00Z","cause":"tls-version",` +
 				`"status":"4.7.5","diagnostic":"alert 70?","host":"mx.?[31mtest",` +
 				`"delay_told":false,"tls_failed":true}],"eight_bit":true,"account":"app","client":"192.0.2.1"}`
@@ -186,7 +189,7 @@ func TestContent(t *testing.T) {
 	r.put(t, 1, "a@app.test", "x@one.test")
 	for name, q := range r.ways {
 		var b bytes.Buffer
-		if err := q.Content(context.Background(), 1, &b); err != nil || b.String() != "Subject: 1\r\n\r\n" {
+		if err := q.Content(context.Background(), 1, &b); err != nil || b.String() != signed+"Subject: 1\r\n\r\n" {
 			t.Errorf("%s: %q, %v", name, b.String(), err)
 		}
 		if err := q.Content(context.Background(), 2, &b); !errors.Is(err, queue.ErrGone) {
@@ -218,7 +221,7 @@ func TestContentDamaged(t *testing.T) {
 		if !errors.As(err, &about) || about.ID != 1 || !strings.Contains(about.Error(), "checksum is wrong") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if b.String() != "Subject: 7\r\n\r\n" {
+		if b.String() != signed+"Subject: 7\r\n\r\n" {
 			t.Errorf("%s: before the error came %q", name, b.String())
 		}
 	}

@@ -14,7 +14,7 @@ import (
 type Message struct {
 	ID         queue.ID    `json:"id"`
 	Sender     string      `json:"sender"` // "" is the null sender
-	Size       int64       `json:"size"`   // of the text, in bytes
+	Size       int64       `json:"size"`   // of the message as it goes out, in bytes
 	Arrived    time.Time   `json:"arrived"`
 	Expires    time.Time   `json:"expires"`
 	Recipients []Recipient `json:"recipients"` // those that are not done

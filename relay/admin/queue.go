@@ -15,7 +15,7 @@ type Queue interface {
 	// List calls fn for each selected message in order of arrival, without holding them all in memory. An error of fn ends it
 	// and is returned. queue.ErrGone if a given ID is not in the queue; the others are listed all the same.
 	List(ctx context.Context, s Selection, fn func(Message) error) error
-	// Content writes the stored text of a message. queue.ErrGone if it is not in the queue; an *IDError if it cannot be read to
+	// Content writes a message as it goes out. queue.ErrGone if it is not in the queue; an *IDError if it cannot be read to
 	// its end: then w has what can be read. Any other error comes from w, or says that the queue cannot be asked any more.
 	Content(ctx context.Context, id queue.ID, w io.Writer) error
 	// Retry makes the selected messages due now, and gives the number of those that were not under way already.
@@ -107,7 +107,11 @@ func (d *Direct) pagesOf(ctx context.Context, ids []queue.ID, fn func([]queue.It
 
 // Content implements [Queue].
 func (d *Direct) Content(ctx context.Context, id queue.ID, w io.Writer) error {
-	body, err := d.Store.Open(ctx, id)
+	var body io.ReadCloser
+	item, err := d.Store.Get(ctx, id)
+	if err == nil {
+		body, err = queue.OpenMessage(ctx, d.Store, &item)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, queue.ErrClosed), ctx.Err() != nil:

@@ -1,5 +1,5 @@
 // Package folder writes queued messages into a folder, for an operator who moves a queue or saves mail by hand. A message is
-// two files: ID.eml is its text as stored, byte for byte, and ID.json its envelope in the form of [admin.Message].
+// two files: ID.eml is the message as it goes out, byte for byte, and ID.json its envelope in the form of [admin.Message].
 package folder
 
 import (
