@@ -101,15 +101,7 @@ func fieldName(line []byte) string {
 // parseMessageID reads the value of the field at the start of b: what stands between < and >, with both, or "" if that
 // is no message ID that could be quoted elsewhere.
 func parseMessageID(b []byte) string {
-	_, value, _ := bytes.Cut(b, []byte{':'})
-	for from := 0; ; {
-		end := bytes.IndexByte(value[from:], '\n') + from + 1
-		if !continues(value[end:]) {
-			value = value[:end]
-			break
-		}
-		from = end
-	}
+	_, value, _ := bytes.Cut(b[:fieldEnd(b)], []byte{':'})
 	id := strings.TrimSpace(string(value))
 	if len(id) < 3 || strings.LastIndexByte(id, '<') != 0 || strings.IndexByte(id, '>') != len(id)-1 {
 		return ""

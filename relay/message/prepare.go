@@ -1,5 +1,6 @@
 // Package message prepares a submitted message for its way: every line ends in CRLF, the trace field stands on top,
-// and a missing Date or Message-ID is added. It streams: only the header is held in memory, and that is bounded.
+// and a missing Date or Message-ID is added. It streams: only the header is held in memory, and that is bounded. So a
+// signature, which is known when the last byte has passed, is handed back beside the text: see [Info].
 //
 // What comes out keeps the rule of the wire (RFC 5321, 2.3.8 and RFC 5322, 2.1.1): every CR is followed by LF, every
 // LF comes after a CR, there is no NUL, no line is over 998 octets, and the last line is complete. Leading dots are
@@ -27,11 +28,14 @@ type Options struct {
 	TLS           string     // version and cipher for a person, "TLS 1.3, TLS_AES_128_GCM_SHA256"; "" in clear text
 	Authenticated bool
 	Recipient     string // forward-path without brackets if there is only one, else "": it would tell of blind copies
+
+	Signer Signer // nil: nothing is signed
 }
 
 // Info is what was found out about the message on the way.
 type Info struct {
-	Size      int64  // bytes written
+	Size      int64  // bytes of Header and of what was written
+	Header    string // what the signer made: fields to stand before what was written
 	EightBit  bool   // a byte above 127: the next hop must offer 8BITMIME
 	MessageID string // with its angle brackets; "" if the message has one that is malformed
 }
@@ -54,21 +58,29 @@ func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
 	buf := buffers.Get().(*buffer)
 	defer buf.free()
 	buf.r.Reset(src)
-	buf.w.Reset(dst)
 	in := &lineReader{r: buf.r}
 	head, first, err := readHeader(in)
 	if err != nil {
 		return Info{}, err
 	}
-	out := &output{w: buf.w}
-	out.text(received(opts))
+	added := received(opts)
 	if !head.date {
-		out.text(dateField(opts.Now))
+		added += dateField(opts.Now)
 	}
 	if !head.hasID {
 		head.messageID = "<" + opts.ID + "@" + opts.Hostname + ">"
-		out.text(idField(head.messageID))
+		added += idField(head.messageID)
 	}
+	dst, signature, err := opts.sign(dst, Header{added, head.raw})
+	if err != nil {
+		return Info{}, err
+	}
+	if signature != nil {
+		defer signature.Discard()
+	}
+	buf.w.Reset(dst)
+	out := &output{w: buf.w}
+	out.text(added)
 	out.line(head.raw) // and the empty line
 	if first != nil {
 		out.line(first)
@@ -76,7 +88,12 @@ func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
 	if err := copyBody(out, in); err != nil {
 		return Info{}, err
 	}
-	return Info{Size: out.size, EightBit: in.eightBit, MessageID: head.messageID}, nil
+	info := Info{Size: out.size, EightBit: in.eightBit, MessageID: head.messageID}
+	if signature != nil {
+		info.Header, err = signature.Fields()
+		info.Size += int64(len(info.Header))
+	}
+	return info, err
 }
 
 // buffer is what one message goes through.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/message"
 )
 
 // TLSMode says how TLS comes to a listener.
@@ -55,7 +56,8 @@ type Queue interface {
 	Enqueue(ctx context.Context, item queue.Item, body queue.Body) error
 }
 
-// Options is what a [Server] needs. All but TLSConfig and Accounts must be set; those two if a listener asks for them.
+// Options is what a [Server] needs. All but TLSConfig, Accounts and Signer must be set; the first two if a listener asks
+// for them.
 type Options struct {
 	Hostname    string // in greeting, EHLO and trace fields; domain of <postmaster>
 	Listeners   []Listener
@@ -73,6 +75,8 @@ type Options struct {
 	Lifetime time.Duration // of a message in the queue
 	Log      *slog.Logger
 	Now      func() time.Time // the time of arrival
+
+	Signer message.Signer // nil: nothing is signed
 }
 
 // check finds options that cannot work.

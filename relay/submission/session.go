@@ -102,7 +102,7 @@ func (s *session) accept(b *body) (queue.Item, error) {
 	if err != nil {
 		return item, err
 	}
-	item.Size, item.EightBit = info.Size, info.EightBit
+	item.Size, item.EightBit, item.Header = info.Size, info.EightBit, info.Header
 	if err := srv.opts.Queue.Enqueue(srv.work, item, store); err != nil {
 		return item, err
 	}
@@ -137,6 +137,7 @@ func (s *session) trace(item queue.Item) message.Options {
 		Hostname: s.guard.srv.opts.Hostname, ID: item.ID.String(), Now: item.Arrived,
 		Helo: s.guard.hello, Client: s.guard.client, UserID: s.guard.userID,
 		Authenticated: item.Account != "" && s.guard.userID == "", // that is: by AUTH
+		Signer:        s.guard.srv.opts.Signer,
 	}
 	if version, cipher := s.tlsFacts(); version != "" {
 		o.TLS = "TLS " + version + ", " + cipher
