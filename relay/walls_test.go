@@ -38,6 +38,7 @@ var soleImporters = map[string][]string{
 	"github.com/emersion/go-sasl":    {"tlsrelay/relay/submission"},
 	"github.com/pires/go-proxyproto": {"tlsrelay/relay/submission"},
 	"github.com/miekg/dns":           {"tlsrelay/relay/dns"},
+	"github.com/emersion/go-msgauth": {"tlsrelay/relay/dkim"},
 	"github.com/BurntSushi/toml":     {"tlsrelay/configs"},
 	"github.com/alecthomas/kong":     {"tlsrelay/cmd"},
 	"golang.org/x/crypto":            {"tlsrelay/relay/submission/account"},
