@@ -32,7 +32,8 @@
 //
 //	 0  "TLRSPOOL"                  32  number of the segment before this one, 0: none (4)
 //	 8  version (4): 2              36  zero (4)
-//	12  zero (4)                    40  where that one ends (8)
+//	12  zero (4)                    40  where that one ends (8); 64 if there is none: all before
+//	                                    this one held nothing
 //	16  number of this segment (4)  48  zero (12)
 //	20  zero (4)                    60  checksum of bytes 0 to 59 (4)
 //	24  marker (8)

@@ -44,6 +44,29 @@ func TestRefusedBatchStaysAway(t *testing.T) {
 	}
 }
 
+// Nor must a batch come back that was refused in the very first segment, when that could not be removed at once.
+func TestRefusedFirstBatchStaysAway(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	s := open(t, m)
+	s.makeSpare()
+	m.Fail(m.Ops()+1, 2, syscall.EIO) // the frame is whole; a write behind it and the removal of the file fail
+	if err := put(s, testItem(1), "refused"); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("error %v", err)
+	}
+	m.Fail(0, 0, nil)
+	must(t, put(s, testItem(2), "text"))
+	if m.names[segmentName(1)] == nil {
+		t.Fatal("the first segment is gone: this tests nothing")
+	}
+	for range 2 {
+		m.PowerCut(storetest.KeepAll)
+		s.Close()
+		s = open(t, m)
+		wantIDs(t, s, 2)
+		s.tidyOnce()
+	}
+}
+
 // A copy that failed must not bring its message back after that was delivered.
 func TestFailedCopyStaysAway(t *testing.T) {
 	m := newMachine(t, 2000)

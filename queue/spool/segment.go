@@ -96,8 +96,8 @@ type header struct {
 	marker marker
 	// The segment before this one ended at prevEnd when this one was made. What lies behind is a batch whose write or sync
 	// failed: its callers were told so, and it must not come back.
-	prevSeq uint32 // 0: there was none
-	prevEnd int64
+	prevSeq uint32 // 0: there was none, or it could not be read
+	prevEnd int64  // 0: not known; headerSize if there was none: all before this one held nothing
 }
 
 func (h header) encode() []byte {
@@ -140,8 +140,11 @@ func parseHeader(b []byte) (header, error) {
 // newSegment makes the segment that follows prev (nil: none), not yet on disk.
 func newSegment(seq uint32, prev *segment) (*segment, header) {
 	h := header{seq: seq}
-	rand.Read(h.marker[:])               // never fails
-	if prev != nil && !prev.unreadable { // the end of one that was never read is not known
+	rand.Read(h.marker[:]) // never fails
+	switch {
+	case prev == nil:
+		h.prevEnd = headerSize
+	case !prev.unreadable: // the end of one that was never read is not known
 		h.prevSeq, h.prevEnd = prev.seq, prev.end
 	}
 	return &segment{seq: seq, marker: h.marker, end: headerSize, digests: []byte{}}, h
