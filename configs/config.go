@@ -31,6 +31,7 @@ type Config struct {
 	Listeners   []Listener  `toml:"listener"`  // at least one
 	Certificate Certificate `toml:"certificate"`
 	Limits      Limits      `toml:"limits"`
+	DKIM        DKIM        `toml:"dkim"`
 	DNS         DNS         `toml:"dns"`
 	Delivery    Delivery    `toml:"delivery"`
 	Routes      []Route     `toml:"route"`
@@ -62,6 +63,11 @@ type Limits struct {
 
 	// ConnectionsPerAddress is for one IPv4 address or IPv6 /64 outside the networks of a listener; never over Connections.
 	ConnectionsPerAddress int `toml:"connections_per_address"`
+}
+
+// DKIM says where the keys are that sign mail.
+type DKIM struct {
+	Keys string `toml:"keys"` // folder; "": "dkim" in the data folder
 }
 
 // DNS says where names are looked up.

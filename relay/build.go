@@ -18,6 +18,7 @@ import (
 	"tlsrelay/relay/certificate"
 	"tlsrelay/relay/delivery"
 	"tlsrelay/relay/dns"
+	"tlsrelay/relay/message"
 	"tlsrelay/relay/notice"
 	"tlsrelay/relay/submission"
 	"tlsrelay/tlspolicy"
@@ -95,7 +96,7 @@ func newNotifier(cfg *configs.Config, hostname string) notice.Composer {
 	return c
 }
 
-func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, log *slog.Logger) (*submission.Server, error) {
+func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, signer message.Signer, log *slog.Logger) (*submission.Server, error) {
 	accounts, err := OpenAccounts(cfg)
 	if err != nil {
 		return nil, err
@@ -114,6 +115,7 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 		Lifetime: time.Duration(cfg.Queue.Lifetime),
 		Log:      log,
 		Now:      time.Now,
+		Signer:   signer,
 	}
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{

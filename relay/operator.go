@@ -111,6 +111,8 @@ func Check(cfg *configs.Config) error {
 		_, err := certificateOf(cfg, slog.New(slog.DiscardHandler))
 		errs = append(errs, err)
 	}
-	_, err := routesOf(cfg)
+	_, err := loadKeys(cfg)
+	errs = append(errs, err)
+	_, err = routesOf(cfg)
 	return errors.Join(append(errs, err)...)
 }

@@ -13,6 +13,7 @@ import (
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
 	"tlsrelay/relay/admin"
+	"tlsrelay/relay/dkim"
 	"tlsrelay/relay/submission"
 )
 
@@ -22,6 +23,7 @@ type Relay struct {
 	live      current
 	log       *slog.Logger
 	store     *spool.Store
+	signer    *dkim.Signer
 	scheduler *queue.Scheduler
 	front     *submission.Server
 	control   net.Listener
@@ -33,7 +35,7 @@ const stopGrace = submission.StopGrace
 // New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
 // an error here, and nothing stays open.
 func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
-	r := &Relay{cfg: cfg, log: log}
+	r := &Relay{cfg: cfg, log: log, signer: dkim.NewSigner(log)}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -52,6 +54,11 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.signer.Use(keys)
 	parts, err := newLive(cfg, cfg.Hostname)
 	if err != nil {
 		return nil, err
@@ -60,7 +67,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	r.scheduler = queue.NewScheduler(queue.SchedulerOptions{
 		Store:           r.store,
 		Deliverer:       &r.live,
-		Notifier:        &r.live,
+		Notifier:        signedNotices{&r.live, r.signer, log},
 		Schedule:        r.live.schedule,
 		Attempts:        cfg.Delivery.Connections,
 		AttemptsPerSite: cfg.Delivery.ConnectionsPerDestination,
@@ -70,7 +77,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		Now:             time.Now,
 		Log:             log,
 	})
-	r.front, err = newSubmission(cfg, r.scheduler, certificate, log)
+	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.signer, log)
 	if err != nil {
 		return nil, err
 	}

@@ -31,9 +31,14 @@ type sink struct {
 }
 
 func (s sink) NewSession(*smtp.Conn) (smtp.Session, error) { return s, nil }
-func (s sink) Rcpt(string, *smtp.RcptOptions) error        { return nil }
 func (s sink) Reset()                                      {}
 func (s sink) Logout() error                               { return nil }
+func (s sink) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if strings.HasPrefix(to, "nobody@") {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+	}
+	return nil
+}
 func (s sink) Mail(string, *smtp.MailOptions) error {
 	if !s.open.Load() {
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "closed"}
@@ -159,7 +164,7 @@ func sendMail(t *testing.T, address string, to ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(w, "Subject: hello\r\n\r\n.hello\r\n")
+	io.WriteString(w, "From: <app@sender.test>\r\nSubject: hello\r\n\r\n.hello\r\n")
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ var walls = []wall{
 	{"tlsrelay/cmd/relaybench/", nil},
 	{"tlsrelay/cmd/relaybench", []string{"tlsrelay/cmd/relaybench/bare", "tlsrelay/cmd/relaybench/load", "tlsrelay/cmd/relaybench/proc",
 		"tlsrelay/cmd/relaybench/report", "tlsrelay/cmd/relaybench/sink", "tlsrelay/cmd/relaybench/system"}},
-	{"tlsrelay/cmd/sendmail", []string{"tlsrelay/relay/message", "tlsrelay/relay/address"}}, // with all of relay it would start slowly
+	{"tlsrelay/cmd/sendmail", []string{"tlsrelay/relay/message", "tlsrelay/relay/address"}},         // with all of relay it would start slowly
 	{"tlsrelay/cmd/", []string{"tlsrelay/relay", "tlsrelay/configs", "tlsrelay/relay/dns/dnstest"}}, // dnstest: for the demo
 	{"tlsrelay/configs", nil},
 	{"tlsrelay/queue/", []string{"tlsrelay/queue"}},

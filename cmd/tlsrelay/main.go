@@ -22,6 +22,7 @@ type commands struct {
 	Queue  queueCommand  `cmd:"" help:"See and change what is queued."`
 	Config configCommand `cmd:"" help:"Check a configuration, or show the settings in force."`
 	User   userCommand   `cmd:"" help:"Accounts for SMTP AUTH."`
+	DKIM   dkimCommand   `cmd:"" name:"dkim" help:"Keys that sign mail with DKIM."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

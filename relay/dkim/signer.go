@@ -71,6 +71,16 @@ func (s *Signer) begin(id string, keys []*Key, names []string) (message.Signatur
 	return sig, nil
 }
 
+// Sign gives the header fields that sign a whole message, whose lines end in CRLF; "" if it is not to be signed.
+func (s *Signer) Sign(id string, text []byte) (string, error) {
+	sig, err := s.Begin(id, message.HeaderOf(text))
+	if err != nil || sig == nil {
+		return "", err
+	}
+	sig.Write(text)
+	return sig.Fields()
+}
+
 func (s *Signer) unsigned(id string, why error) {
 	s.log.Warn("not signed with DKIM", "id", id, "reason", why.Error())
 }

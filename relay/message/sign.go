@@ -26,6 +26,15 @@ type Header struct {
 	came  []byte
 }
 
+// HeaderOf takes the header out of a whole message, whose lines end in CRLF.
+func HeaderOf(text []byte) Header {
+	head, _, found := bytes.Cut(text, []byte("\r\n\r\n"))
+	if !found {
+		return Header{}
+	}
+	return Header{came: text[:len(head)+2]}
+}
+
 // Fields gives name and body of each field from the top. The body is what stands behind the colon, with its folds and line
 // ends.
 func (h Header) Fields() iter.Seq2[[]byte, []byte] {
