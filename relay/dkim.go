@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,7 +48,7 @@ func loadKeys(cfg *configs.Config) (*dkim.Keys, error) {
 // missingKeys makes of an error with the folder of the keys one for the operator, or none.
 func missingKeys(cfg *configs.Config, err error) error {
 	switch {
-	case err == nil || !dkim.Missing(err):
+	case !errors.Is(err, dkim.ErrNoFolder):
 		return err
 	case cfg.DKIM.Keys == "":
 		return nil

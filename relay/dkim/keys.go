@@ -54,8 +54,11 @@ type Keys struct {
 	domains map[string][]*Key
 }
 
+// ErrNoFolder means that the folder of the keys is not there. Test with errors.Is.
+var ErrNoFolder = errors.New("there is no such folder")
+
 // Load reads all keys below the folder dir. An error names each file that cannot be used, one in a line, and says what to
-// do. It is fs.ErrNotExist if there is no such folder.
+// do; or it is ErrNoFolder.
 func Load(dir string) (*Keys, error) {
 	k := &Keys{domains: map[string][]*Key{}}
 	err := walk(dir, func(key *Key) error {
@@ -91,7 +94,11 @@ func (k *Keys) of(domain string) []*Key {
 
 // walk calls fn for each key below dir in order of domain and selector, and goes on behind errors, of fn too.
 func walk(dir string, fn func(*Key) error) error {
-	if err := checkFolder(dir); err != nil {
+	err := checkFolder(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", dir, ErrNoFolder)
+	}
+	if err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dir)
@@ -101,11 +108,9 @@ func walk(dir string, fn func(*Key) error) error {
 	var problems problems
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		switch info, err := os.Stat(path); { // a link to a folder is one, too
+		switch {
 		case strings.HasPrefix(e.Name(), "."):
-		case err != nil:
-			problems.add(err)
-		case info.IsDir():
+		case e.IsDir(), e.Type()&fs.ModeSymlink != 0 && !strings.HasSuffix(e.Name(), keySuffix): // a link to a folder
 			walkDomain(path, fn, &problems)
 		case strings.HasSuffix(e.Name(), keySuffix):
 			problems.add(fmt.Errorf("%s does not stand in a folder for its domain: move it to %s", path,
@@ -132,12 +137,8 @@ func walkDomain(dir string, fn func(*Key) error, problems *problems) {
 		return
 	}
 	for _, e := range entries {
-		selector, on := strings.CutSuffix(e.Name(), keySuffix)
-		off := false
-		if !on {
-			selector, off = strings.CutSuffix(e.Name(), offSuffix)
-		}
-		if !on && !off || strings.HasPrefix(e.Name(), ".") {
+		selector, off, ok := keyName(e.Name())
+		if !ok {
 			continue
 		}
 		key, err := readKey(filepath.Join(dir, e.Name()))
@@ -151,6 +152,18 @@ func walkDomain(dir string, fn func(*Key) error, problems *problems) {
 		}
 		problems.add(err)
 	}
+}
+
+// keyName takes the selector out of a file's name. ok is false for what is no key.
+func keyName(name string) (selector string, off, ok bool) {
+	if strings.HasPrefix(name, ".") {
+		return "", false, false
+	}
+	if selector, ok = strings.CutSuffix(name, keySuffix); ok {
+		return selector, false, true
+	}
+	selector, ok = strings.CutSuffix(name, offSuffix)
+	return selector, true, ok
 }
 
 // problems collects errors, and not too many of them.
@@ -175,6 +188,3 @@ func (p *problems) err() error {
 	}
 	return errors.Join(p.errs...)
 }
-
-// Missing reports whether an error of Load or List means that there is no folder.
-func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -120,8 +121,26 @@ func TestLoadPassesOver(t *testing.T) {
 	if err != nil || keys.Len() != 1 {
 		t.Errorf("%v, %v", keys, err)
 	}
-	if _, err := Load(filepath.Join(r.dir, "none")); !Missing(err) {
+	if _, err := Load(filepath.Join(r.dir, "none")); !errors.Is(err, ErrNoFolder) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+	for _, link := range []string{"example.org/s.pem", "example.net"} {
+		if err := os.Symlink("nowhere", filepath.Join(r.dir, link)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(r.dir); err == nil || errors.Is(err, ErrNoFolder) || !strings.Contains(err.Error(), link) {
+			t.Errorf("%s is a link to nowhere: %v", link, err)
+		}
+		os.Remove(filepath.Join(r.dir, link))
+	}
+	elsewhere := newRig(t, "example.com ed25519 s")
+	for file, target := range map[string]string{"example.com": "example.com", "example.org/linked.pem": "example.com/s.pem"} {
+		if err := os.Symlink(filepath.Join(elsewhere.dir, target), filepath.Join(r.dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if keys, err := Load(r.dir); err != nil || keys.Len() != 2 || len(keys.of("example.org")) != 2 {
+		t.Errorf("links to keys: %v, %v", keys, err)
 	}
 }
 
