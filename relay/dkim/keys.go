@@ -103,7 +103,7 @@ func walk(dir string, fn func(*Key) error) error {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return advised(err)
 	}
 	var problems problems
 	for _, e := range entries {
@@ -133,7 +133,7 @@ func walkDomain(dir string, fn func(*Key) error, problems *problems) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		problems.add(err)
+		problems.add(advised(err))
 		return
 	}
 	for _, e := range entries {

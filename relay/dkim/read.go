@@ -61,11 +61,8 @@ func readKey(path string) (*Key, error) {
 // readPrivateFile reads a file that nobody but its owner may read or write.
 func readPrivateFile(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not stop the start
-	if errors.Is(err, os.ErrPermission) {
-		return nil, fmt.Errorf("%w: run chown so that it belongs to the user the relay runs as", err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -80,6 +77,14 @@ func readPrivateFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes, too large for a key", path, maxKeyFile)
 	}
 	return io.ReadAll(io.LimitReader(f, maxKeyFile))
+}
+
+// advised says what to do about a file that cannot be opened.
+func advised(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w: run chown so that it belongs to the user the relay runs as", err)
+	}
+	return err
 }
 
 // decode takes the key out of a file's text, as far as that is cheap: see [Key.private].
