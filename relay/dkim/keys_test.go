@@ -190,7 +190,7 @@ func TestNearestDomainSigns(t *testing.T) {
 func TestNotSigned(t *testing.T) {
 	r := newRig(t, "example.org ed25519 a")
 	for text, why := range map[string]string{
-		"\r\nx\r\n": "no From field",
+		"Subject: x\r\n\r\nx\r\n": "no From field",
 		"From: a@example.org\r\nSubject: x\r\nFROM : b@example.org\r\n\r\nx\r\n": "more than one From field",
 		"From: nobody\r\n\r\nx\r\n":         "cannot be read",
 		"From: \r\n\r\nx\r\n":               "cannot be read",
@@ -198,17 +198,21 @@ func TestNotSigned(t *testing.T) {
 		"From: a@-example.org\r\n\r\nx\r\n": "cannot be read",
 		"From: " + strings.Repeat("a@example.org,\r\n ", 800) + "a@example.org\r\n\r\nx\r\n": "cannot be read",
 		"From: a@example.org\r\n" + strings.Repeat("Reply-To: b@c\r\n", 100) + "\r\nx\r\n":   "repeats so many header fields",
-		"From: a@example.org\r\n\r\nx" + strings.Repeat("\r\n", maxBlank) + "y\r\n":          "too much blank space",
-		"From: a@example.org\r\n\r\nx" + strings.Repeat(" \r\n", maxBlank):                   "too much blank space",
 	} {
-		_, signed := r.prepare(text)
+		r.log.Reset()
+		header, err := r.signer.Sign("0e9xq2v7c4k1g", []byte(text))
 		log := r.log.String()
-		if signed != 0 || strings.Count(log, "\n") != 1 || !strings.Contains(log, why) || !strings.Contains(log, "id=0e9xq2v7c4k1g") {
-			t.Errorf("%.80q: %d bytes of signature, log %s", text, signed, log)
+		if header != "" || err != nil || strings.Count(log, "\n") != 1 || !strings.Contains(log, why) || !strings.Contains(log, "id=0e9xq2v7c4k1g") {
+			t.Errorf("%.80q: signature %q, %v, log %s", text, header, err, log)
+		}
+	}
+	for _, blank := range []string{strings.Repeat("\r\n", maxBlank) + "y\r\n", strings.Repeat(" \r\n", maxBlank)} {
+		if _, signed := r.prepare(top + "\r\nx" + blank); signed != 0 || !strings.Contains(r.log.String(), "too much blank space") {
+			t.Errorf("blank space: %d bytes of signature, log %s", signed, r.log.String())
 		}
 	}
 	none := newRig(t)
-	if _, signed := none.prepare("From: x\r\n\r\n"); signed != 0 || none.log.Len() > 0 {
+	if _, signed := none.prepare("From: unreadable\r\n\r\n"); signed != 0 || none.log.Len() > 0 {
 		t.Errorf("without keys: %d, %s", signed, none.log.String())
 	}
 }
