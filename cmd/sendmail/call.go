@@ -139,7 +139,8 @@ func (c *call) setMode(v string) error {
 }
 
 // setOption knows one option of this program's own; those of sendmail change nothing. TempFail=CODE is for PHP, whose mail()
-// takes 75 for a success: a sendmail that answers so has queued the message, and this one has not.
+// means to take 75 for a success (not all versions get that right): another sendmail has then queued the message, this one
+// has not.
 func (c *call) setOption(v string) error {
 	name, value, _ := strings.Cut(v, "=")
 	if !strings.EqualFold(strings.TrimSpace(name), "TempFail") {
