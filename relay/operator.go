@@ -48,6 +48,9 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 	if err == nil {
 		return client, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("the queue in %s is for the relay's user alone; run this as that user (%w)", cfg.DataDir, err)
+	}
 	if !noRelayRuns(err) {
 		return nil, err
 	}
