@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
@@ -93,11 +94,11 @@ func (t *transaction) author() error {
 	return nil
 }
 
-// thisUser gives the name of the user who calls, and the full one if the system knows it.
+// thisUser gives the name of the user who calls, else the ID, and the full name if the system knows it.
 func thisUser() (name, full string) {
 	u, err := user.Current()
 	if err != nil || u.Username == "" {
-		return "unknown", ""
+		return strconv.Itoa(os.Getuid()), ""
 	}
 	full, _, _ = strings.Cut(u.Name, ",") // the first part of the GECOS field
 	return u.Username, full
