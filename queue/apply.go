@@ -8,6 +8,7 @@ type NoticeKind uint8
 const (
 	NoticeFailure NoticeKind = iota // given up
 	NoticeDelay                     // not delivered yet, still trying
+	NoticeRelayed                   // delivered to a host that sends no notice of success (RFC 3461, 5.2.2)
 )
 
 // Notice is one message that is due to the sender about some recipients, all of one job.
@@ -23,6 +24,7 @@ type Transition struct {
 	Recipients []RecipientUpdate
 	Notices    []Notice
 	Dropped    []int // failed recipients of a message with the null sender: nobody is told (RFC 5321 section 6.1)
+	Unwanted   []int // failed recipients of whom the sender asked not to hear (RFC 3461, 4.1)
 }
 
 // Apply is the queue's state machine: the outcomes of job (one for each of job.Recipients) at time now give the next state
@@ -34,7 +36,7 @@ type Transition struct {
 func Apply(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
 	item := job.Item.Clone()
 	var t Transition
-	var failed, expired, delayed []int
+	var failed, expired, delayed, relayed []int
 	next := nextAttempt(now, item.Expires, s.Pause(JobKey{item.ID, job.Destination()}, job.Attempt))
 	for i, index := range job.Recipients {
 		r := &item.Recipients[index]
@@ -45,6 +47,9 @@ func Apply(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
 		switch {
 		case o.Result == ResultDelivered:
 			r.State = Delivered
+			if !o.DSN && r.Notify.wants(NotifySuccess) {
+				relayed = append(relayed, index)
+			}
 		case o.Result == ResultFailed:
 			r.State = Failed
 			failed = append(failed, index)
@@ -53,7 +58,7 @@ func Apply(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
 			expired = append(expired, index)
 		default:
 			r.State, r.NextAttempt = Queued, next
-			if !r.DelayTold && s.DelayNotice > 0 && now.Sub(item.Arrived) >= s.DelayNotice {
+			if !r.DelayTold && r.Notify.wants(NotifyDelay) && s.DelayNotice > 0 && now.Sub(item.Arrived) >= s.DelayNotice {
 				r.DelayTold = true
 				delayed = append(delayed, index)
 			}
@@ -64,10 +69,24 @@ func Apply(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
 		t.Dropped = append(failed, expired...)
 		return t
 	}
-	t.notice(Notice{Kind: NoticeFailure, Item: item, Recipients: failed})
-	t.notice(Notice{Kind: NoticeFailure, Item: item, Recipients: expired, Expired: true})
+	t.notice(Notice{Kind: NoticeFailure, Item: item, Recipients: t.wanted(item, failed)})
+	t.notice(Notice{Kind: NoticeFailure, Item: item, Recipients: t.wanted(item, expired), Expired: true})
 	t.notice(Notice{Kind: NoticeDelay, Item: item, Recipients: delayed})
+	t.notice(Notice{Kind: NoticeRelayed, Item: item, Recipients: relayed})
 	return t
+}
+
+// wanted gives those of the failed recipients of whose failure the sender wants to hear, and notes the others.
+func (t *Transition) wanted(item Item, failed []int) []int {
+	var told []int
+	for _, index := range failed {
+		if item.Recipients[index].Notify.wants(NotifyFailure) {
+			told = append(told, index)
+		} else {
+			t.Unwanted = append(t.Unwanted, index)
+		}
+	}
+	return told
 }
 
 // applyInterrupted is Apply for an attempt that the relay cut short because it stops: what was decided counts, the rest is as

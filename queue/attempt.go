@@ -150,11 +150,13 @@ func (s *Scheduler) compose(ctx context.Context, n Notice, id ID, now time.Time)
 	return s.opts.Notifier.Compose(n, id, now, bytes.NewReader(nil))
 }
 
-// noticeItem is the envelope of a notice: null sender, so that it is never answered (RFC 3464 section 2).
+// noticeItem is the envelope of a notice: null sender and NOTIFY=NEVER, so that it is never answered (RFC 3461, 6.1 and
+// RFC 3464 section 2).
 func noticeItem(n Notice, id ID, now time.Time, size int64, schedule Schedule) Item {
 	return Item{
 		ID: id, Size: size, Arrived: now, Expires: now.Add(schedule.Lifetime),
-		Recipients: []Recipient{{Address: n.Item.Sender, Destination: DestinationOf(n.Item.Sender), NextAttempt: now}},
+		Recipients: []Recipient{{Address: n.Item.Sender, Destination: DestinationOf(n.Item.Sender), NextAttempt: now,
+			Notify: NotifyNever}},
 	}
 }
 

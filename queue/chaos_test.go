@@ -88,7 +88,7 @@ func newChaos(t *testing.T, dir string, seed uint64) *chaos {
 	c.run(t)
 	for i := range 20 {
 		to := func(n int) string { return fmt.Sprintf("b@d%d.test", (i+n)%8) }
-		c.ids = append(c.ids, c.enqueueFor(t, c.now().Add(c.upTo(20*time.Hour)), "", to(0), to(1), to(3), to(0)))
+		c.ids = append(c.ids, c.enqueueFor(t, c.now().Add(c.upTo(20*time.Hour)), 0, "", to(0), to(1), to(3), to(0)))
 	}
 	return c
 }

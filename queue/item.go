@@ -11,6 +11,9 @@ type Item struct {
 	Arrived time.Time // when it was accepted
 	Expires time.Time // no attempt after the first one at or after this time
 
+	Return     Return // how much of it a failure notice returns
+	EnvelopeID string // the sender's own name for this mail, printable ASCII (RFC 3461, 4.4); "" if it gave none
+
 	EightBit bool   // the message has bytes above 127: the next hop must offer 8BITMIME
 	Account  string // the authenticated account that submitted it, "" if it came from a listed network
 	Client   string // address of the client that submitted it, "" for notices made here
@@ -23,6 +26,9 @@ type Item struct {
 type Recipient struct {
 	Address     string // forward-path in wire form without the angle brackets
 	Destination string // domain, lower case, ASCII; all recipients of one destination are tried together
+
+	Notify            Notify // when the sender wants to hear of this recipient
+	OriginalRecipient string // whom the sender named, "rfc822;user@example.org" (RFC 3461, 4.2), not encoded; "" if not said
 
 	State       State
 	Attempts    int

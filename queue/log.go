@@ -39,9 +39,14 @@ func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time) {
 		s.opts.Log.Warn("dropped", "id", job.Item.ID, "recipient", job.Item.Recipients[i].Address,
 			"reason", "undeliverable, and the null sender gets no notice")
 	}
+	for _, i := range t.Unwanted {
+		r := &job.Item.Recipients[i]
+		s.opts.Log.Info("no notice", "id", job.Item.ID, "sender", job.Item.Sender, "recipient", r.Address,
+			"reason", "undeliverable, and the sender asked for no notice: NOTIFY="+r.Notify.String())
+	}
 }
 
-var noticeNames = [...]string{"failure", "delay"}
+var noticeNames = [...]string{"failure", "delay", "relayed"}
 
 func (k NoticeKind) String() string { return noticeNames[k] }
 

@@ -47,6 +47,7 @@ type Outcome struct {
 	Host   string // next hop as named in DNS or in the route
 	Remote string // its address and port
 	TLS    TLSFacts
+	DSN    bool      // the next hop got the sender's wishes about notices and sees to them (RFC 3461)
 	Start  time.Time // of the attempt
 	End    time.Time
 }

@@ -81,7 +81,8 @@ type station struct {
 	remote   *remote
 	notifier *notifier
 	now      func() time.Time
-	lifetime time.Duration // of new messages
+	log      strings.Builder // to be read after stop
+	lifetime time.Duration   // of new messages
 	stop     func()
 }
 
@@ -115,7 +116,7 @@ func prepare(store queue.Store, deliverer *remote, now func() time.Time) *statio
 	st.Scheduler = queue.NewScheduler(queue.SchedulerOptions{
 		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: func() queue.Schedule { return threeDays },
 		Attempts: 10, AttemptsPerSite: 5, Grace: 10 * time.Second,
-		Owner: "test", Now: now, Log: slog.New(slog.DiscardHandler),
+		Owner: "test", Now: now, Log: slog.New(slog.NewTextHandler(&st.log, nil)),
 	})
 	return st
 }
@@ -138,11 +139,11 @@ func (st *station) run(t *testing.T) {
 // enqueue puts a message with the given recipients into the queue.
 func (st *station) enqueue(t *testing.T, sender string, recipients ...string) queue.ID {
 	t.Helper()
-	return st.enqueueFor(t, st.now(), sender, recipients...)
+	return st.enqueueFor(t, st.now(), 0, sender, recipients...)
 }
 
-// enqueueFor is enqueue with the time of the first attempt.
-func (st *station) enqueueFor(t *testing.T, due time.Time, sender string, recipients ...string) queue.ID {
+// enqueueFor is enqueue with the time of the first attempt and what the sender wants to hear.
+func (st *station) enqueueFor(t *testing.T, due time.Time, notify queue.Notify, sender string, recipients ...string) queue.ID {
 	t.Helper()
 	ctx := context.Background()
 	body, err := st.NewBody(ctx)
@@ -155,7 +156,8 @@ func (st *station) enqueueFor(t *testing.T, due time.Time, sender string, recipi
 	now := st.now()
 	item := queue.Item{ID: st.NextID(), Sender: sender, Size: body.Size(), Arrived: now, Expires: now.Add(st.lifetime)}
 	for _, r := range recipients {
-		item.Recipients = append(item.Recipients, queue.Recipient{Address: r, Destination: queue.DestinationOf(r), NextAttempt: due})
+		item.Recipients = append(item.Recipients, queue.Recipient{Address: r, Destination: queue.DestinationOf(r), NextAttempt: due,
+			Notify: notify})
 	}
 	if err := st.Enqueue(ctx, item, body); err != nil {
 		t.Fatal(err)
@@ -336,6 +338,38 @@ func TestNoticeOfNoticeIsNeverMade(t *testing.T) {
 		st.stop()
 		if n := st.notices(); len(n) != 1 || len(left) != 0 {
 			t.Errorf("notices %+v, queued %+v", n, left)
+		}
+	})
+}
+
+// A delivery makes the notice that the sender asked for, unless the next hop sees to it; a failure makes none if it
+// asked for none, and the log says why.
+func TestSenderIsToldWhatItAskedFor(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		outcomes := map[string]queue.Outcome{
+			"plain.test": {Result: queue.ResultDelivered}, "dsn.test": {Result: queue.ResultDelivered, DSN: true},
+			"gone.test": {Result: queue.ResultFailed, Cause: "remote-permanent"}, "app.test": {},
+		}
+		st := start(t, dir, &remote{outcome: func(job queue.Job) queue.Outcome { return outcomes[job.Destination()] }})
+		for destination := range outcomes {
+			if destination != "app.test" {
+				st.enqueueFor(t, st.now(), queue.NotifySuccess, "a@app.test", "b@"+destination)
+			}
+		}
+		time.Sleep(time.Minute)
+		left := st.queued(t)
+		st.stop()
+		if n := st.notices(); len(n) != 1 || n[0].kind != queue.NoticeRelayed {
+			t.Errorf("notices %+v", n)
+		}
+		if len(left) != 1 || left[0].Sender != "" || left[0].Recipients[0].Notify != queue.NotifyNever {
+			t.Errorf("queued %+v", left)
+		}
+		for _, line := range []string{`msg="no notice"`, "recipient=b@gone.test", "asked for no notice: NOTIFY=SUCCESS", "kind=relayed"} {
+			if strings.Count(st.log.String(), line) < 1 {
+				t.Errorf("no %q in the log:\n%s", line, &st.log)
+			}
 		}
 	})
 }

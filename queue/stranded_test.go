@@ -55,7 +55,7 @@ func TestClampedHintBeforeItsTime(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		st := prepare(openSpool(t, dir), constantly(oldTLS), time.Now)
-		st.enqueueFor(t, time.Now().Add(10*time.Hour), "a@app.test", "b@old.test") // the longest pause is four hours
+		st.enqueueFor(t, time.Now().Add(10*time.Hour), 0, "a@app.test", "b@old.test") // the longest pause is four hours
 		st.run(t)
 		time.Sleep(9 * time.Hour)
 		if n := len(st.remote.attempts("old.test")); n != 0 {

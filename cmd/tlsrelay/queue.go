@@ -202,6 +202,7 @@ func (f queueFlags) change(std streams, sel selectFlags, done string,
 func printMessage(w io.Writer, m relay.Message, now time.Time) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %8s  from <%s>\n", m.ID, m.Arrived.Local().Format("2006-01-02 15:04:05"), bytesText(m.Size), m.Sender)
+	b.WriteString(wishes("    ", "envelope ID", m.EnvelopeID, "returns", m.Return))
 	for _, r := range m.Recipients {
 		fmt.Fprintf(&b, "    to <%s>: ", r.Address)
 		switch {
@@ -220,9 +221,24 @@ func printMessage(w io.Writer, m relay.Message, now time.Time) error {
 			}
 			fmt.Fprintf(&b, ": %s\n", r.Diagnostic)
 		}
+		b.WriteString(wishes("       ", "notify", r.Notify, "original recipient", r.Original))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// wishes writes what a sender said about notices in one line, pairs of name and value; nothing if no value is set.
+func wishes(indent string, pairs ...string) string {
+	var said []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			said = append(said, pairs[i]+" "+pairs[i+1])
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return indent + strings.Join(said, ", ") + "\n"
 }
 
 // in says when something is due: "in 4m", "now".

@@ -13,6 +13,13 @@ const itemVersion = 3
 
 var errCodec = errors.New("the record's content makes no sense")
 
+// Bits of an item's flags; from returnShift on stands Return.
+const (
+	flagEightBit = 0x01
+	returnShift  = 3
+	itemBits     = 0x19
+)
+
 // Bits of a recipient's first byte; the lowest two are the state.
 const (
 	stateMask     = 0x03
@@ -26,16 +33,18 @@ const (
 const (
 	resultMask  = 0x03
 	flagBroken  = 0x04
-	outcomeBits = 0x07
+	flagDSN     = 0x08
+	outcomeBits = 0x0f
 )
 
 // appendItem encodes it. States are stored as they are on stable storage: nothing is Active there.
 func appendItem(b []byte, it *queue.Item) []byte {
 	b = append(b, itemVersion)
 	b = binary.LittleEndian.AppendUint64(b, uint64(it.ID))
-	b = append(b, boolBit(it.EightBit, 1))
+	b = append(b, boolBit(it.EightBit, flagEightBit)|byte(it.Return)<<returnShift)
 	b = binary.AppendVarint(b, it.Size)
 	b = appendString(b, it.Sender)
+	b = appendString(b, it.EnvelopeID)
 	b = appendTime(b, it.Arrived)
 	b = appendTime(b, it.Expires)
 	b = appendString(b, it.Account)
@@ -51,10 +60,12 @@ func appendItem(b []byte, it *queue.Item) []byte {
 func appendRecipient(b []byte, r *queue.Recipient) []byte {
 	b = appendString(b, r.Address)
 	b = appendString(b, r.Destination)
+	b = append(b, byte(r.Notify))
+	b = appendString(b, r.OriginalRecipient)
 	return appendProgress(b, r)
 }
 
-// appendProgress encodes what changes of a recipient: all but address and destination.
+// appendProgress encodes what changes of a recipient: all but its part of the envelope.
 func appendProgress(b []byte, r *queue.Recipient) []byte {
 	state := r.State
 	if state == queue.Active || state > queue.Failed {
@@ -76,7 +87,7 @@ func appendOutcome(b []byte, o *queue.Outcome) []byte {
 	if result > queue.ResultFailed {
 		result = queue.ResultDeferred
 	}
-	b = append(b, byte(result)|boolBit(o.TLS.Broken, flagBroken))
+	b = append(b, byte(result)|boolBit(o.TLS.Broken, flagBroken)|boolBit(o.DSN, flagDSN))
 	for _, s := range [...]string{o.Cause, o.Status, string(o.Stage), o.Reply, o.Detail, o.Host, o.Remote,
 		o.TLS.Version, o.TLS.Cipher, o.TLS.Group, o.TLS.Seen, o.TLS.Floor} {
 		b = appendString(b, s)
@@ -111,16 +122,19 @@ func (d *decoder) item() queue.Item {
 	}
 	it := queue.Item{ID: queue.ID(d.fixed64())}
 	flags := d.byte()
-	it.EightBit = flags&1 != 0
+	it.EightBit = flags&flagEightBit != 0
+	it.Return = queue.Return(flags >> returnShift)
+	d.bad = d.bad || flags&^itemBits != 0 || it.Return > queue.ReturnHeaders
 	it.Size = d.varint()
 	it.Sender = d.string()
+	it.EnvelopeID = d.string()
 	it.Arrived = d.time()
 	it.Expires = d.time()
 	it.Account = d.string()
 	it.Client = d.string()
 	it.Header = d.string()
 	n := d.uvarint()
-	if flags > 1 || n > uint64(len(d.s)/minRecipient) {
+	if n > uint64(len(d.s)/minRecipient) {
 		d.bad = true
 		return it
 	}
@@ -128,15 +142,18 @@ func (d *decoder) item() queue.Item {
 	for i := range it.Recipients {
 		it.Recipients[i].Address = d.string()
 		it.Recipients[i].Destination = d.string()
+		it.Recipients[i].Notify = queue.Notify(d.byte())
+		it.Recipients[i].OriginalRecipient = d.string()
+		d.bad = d.bad || !it.Recipients[i].Notify.Valid()
 		d.progress(&it.Recipients[i])
 	}
 	return it
 }
 
 // minRecipient is the size of the smallest encoded recipient: an upper bound on how many can follow.
-const minRecipient = 6
+const minRecipient = 8
 
-// progress is the reverse of appendProgress. Address and destination of r stay.
+// progress is the reverse of appendProgress. Its part of the envelope stays.
 func (d *decoder) progress(r *queue.Recipient) {
 	flags := d.byte()
 	r.State = queue.State(flags & stateMask)
@@ -156,6 +173,7 @@ func (d *decoder) outcome() queue.Outcome {
 	o := queue.Outcome{Result: queue.Result(flags & resultMask)}
 	d.bad = d.bad || flags&^outcomeBits != 0 || o.Result > queue.ResultFailed
 	o.TLS.Broken = flags&flagBroken != 0
+	o.DSN = flags&flagDSN != 0
 	var stage string
 	for _, s := range [...]*string{&o.Cause, &o.Status, &stage, &o.Reply, &o.Detail, &o.Host, &o.Remote,
 		&o.TLS.Version, &o.TLS.Cipher, &o.TLS.Group, &o.TLS.Seen, &o.TLS.Floor} {

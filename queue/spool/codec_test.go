@@ -17,14 +17,17 @@ func fullItem() queue.Item {
 		Result: queue.ResultFailed, Cause: "tls-version", Status: "5.7.5", Stage: queue.StageTLS,
 		Reply: "454 no\nsecond line \xff\x00", Detail: "handshake failure", Host: "mx.example", Remote: "[2001:db8::1]:25",
 		TLS:   queue.TLSFacts{Version: "1.3", Cipher: "c", Group: "g", Seen: "alert 70", Floor: "1.2", Broken: true},
+		DSN:   true,
 		Start: at, End: at.Add(1500 * time.Millisecond),
 	}
 	return queue.Item{
 		ID: 1<<63 + 5, Sender: "bounce+\"a b\"@example.org", Size: 50 << 20, Arrived: at, Expires: at.Add(72 * time.Hour),
+		Return: queue.ReturnHeaders, EnvelopeID: "QQ+314=159",
 		EightBit: true, Account: "shop", Client: "192.0.2.1:4711",
 		Header: "DKIM-Signature: v=1;\r\n b=x\r\n",
 		Recipients: []queue.Recipient{
-			{Address: "a@a.example", Destination: "a.example", NextAttempt: at},
+			{Address: "a@a.example", Destination: "a.example", NextAttempt: at, Notify: queue.NotifySuccess | queue.NotifyDelay,
+				OriginalRecipient: "rfc822;b@c.example"},
 			{Address: "b@b.example", Destination: "b.example", State: queue.Failed, Attempts: 70, NextAttempt: at,
 				DelayTold: true, TLSFailed: true, Last: outcome},
 			{Address: "c@b.example", Destination: "b.example", State: queue.Delivered,
@@ -91,7 +94,8 @@ func TestItemDamaged(t *testing.T) {
 	bad := map[string]func(b []byte) []byte{
 		"trailing byte":     func(b []byte) []byte { return append(b, 0) },
 		"newer version":     func(b []byte) []byte { b[0]++; return b },
-		"unknown item flag": func(b []byte) []byte { b[9] = 2; return b },
+		"unknown item flag": func(b []byte) []byte { b[9] = 0x80; return b },
+		"unknown return":    func(b []byte) []byte { b[9] = 3 << returnShift; return b },
 	}
 	for name, damage := range bad {
 		if _, err := decodeItem(damage(bytes.Clone(enc))); err == nil {

@@ -101,6 +101,7 @@ func (s *Store) tryPull(v *view) (queue.Item, record, error) {
 			if c.index == i {
 				r := &it.Recipients[i]
 				c.recipient.Address, c.recipient.Destination = r.Address, r.Destination
+				c.recipient.Notify, c.recipient.OriginalRecipient = r.Notify, r.OriginalRecipient
 				*r = c.recipient
 			}
 		}

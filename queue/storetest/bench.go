@@ -159,9 +159,11 @@ func mail(n, size int, destinations ...string) (queue.Item, []byte) {
 		Arrived: start, Expires: start.Add(72 * time.Hour),
 		EightBit: n%2 == 0, Account: "shop", Client: "192.0.2.7:4711", Header: strings.Repeat("X: y\r\n", n%3),
 	}
+	it.Return, it.EnvelopeID = queue.Return(n%3), "QQ"
 	for i, d := range destinations {
 		it.Recipients = append(it.Recipients, queue.Recipient{
 			Address: fmt.Sprintf("user%d@%s", i, d), Destination: d, NextAttempt: start,
+			Notify: queue.NotifySuccess, OriginalRecipient: "rfc822;u@" + d,
 		})
 	}
 	text := make([]byte, size)

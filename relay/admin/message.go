@@ -17,16 +17,20 @@ type Message struct {
 	Size       int64       `json:"size"`   // of the message as it goes out, in bytes
 	Arrived    time.Time   `json:"arrived"`
 	Expires    time.Time   `json:"expires"`
-	Recipients []Recipient `json:"recipients"` // those that are not done
-	EightBit   bool        `json:"eight_bit"`  // the text has bytes above 127
-	Account    string      `json:"account"`    // that submitted it; "" if it came from a listed network
-	Client     string      `json:"client"`     // address that submitted it; "" for notices made here
+	Recipients []Recipient `json:"recipients"`            // those that are not done
+	Return     string      `json:"return,omitempty"`      // what the sender asked of failure notices, FULL or HDRS
+	EnvelopeID string      `json:"envelope_id,omitempty"` // the sender's own name for this mail
+	EightBit   bool        `json:"eight_bit"`             // the text has bytes above 127
+	Account    string      `json:"account"`               // that submitted it; "" if it came from a listed network
+	Client     string      `json:"client"`                // address that submitted it; "" for notices made here
 }
 
 // Recipient is a recipient that waits, and what the latest attempt came to.
 type Recipient struct {
 	Address     string    `json:"address"`
-	State       string    `json:"state"` // queued or active
+	Notify      string    `json:"notify,omitempty"`             // when the sender wants to hear, as in SMTP: NEVER, or SUCCESS,FAILURE,DELAY
+	Original    string    `json:"original_recipient,omitempty"` // whom the sender named: rfc822;user@example.org
+	State       string    `json:"state"`                        // queued or active
 	Attempts    int       `json:"attempts"`
 	NextAttempt time.Time `json:"next_attempt"`
 	Cause       string    `json:"cause"`
@@ -42,6 +46,7 @@ const maxDiagnostic = 500
 
 func newMessage(item *queue.Item) Message {
 	m := Message{ID: item.ID, Sender: item.Sender, Size: item.Size, Arrived: item.Arrived.UTC(), Expires: item.Expires.UTC(),
+		Return: item.Return.String(), EnvelopeID: item.EnvelopeID,
 		Recipients: []Recipient{}, EightBit: item.EightBit, Account: item.Account, Client: item.Client}
 	for i := range item.Recipients {
 		r := &item.Recipients[i]
@@ -56,7 +61,7 @@ func newMessage(item *queue.Item) Message {
 			diagnostic = strings.ToValidUTF8(diagnostic[:maxDiagnostic], "")
 		}
 		m.Recipients = append(m.Recipients, Recipient{
-			Address: r.Address, State: r.State.String(), Attempts: r.Attempts, NextAttempt: r.NextAttempt.UTC(),
+			Address: r.Address, Notify: r.Notify.String(), Original: r.OriginalRecipient, State: r.State.String(), Attempts: r.Attempts, NextAttempt: r.NextAttempt.UTC(),
 			Cause: r.Last.Cause, Status: r.Last.Status, Diagnostic: queue.Printable(diagnostic), Host: queue.Printable(r.Last.Host),
 			DelayTold: r.DelayTold, TLSFailed: r.TLSFailed,
 		})

@@ -158,10 +158,7 @@ func (s *session) sizeTrouble() (queue.Outcome, bool) {
 // transaction sends the message to some recipients and settles them. An error says why the session cannot go on.
 func (s *session) transaction(ctx context.Context, recipients []int) error {
 	item := &s.a.job.Item
-	env := smtpclient.Envelope{From: item.Sender, Size: item.Size, EightBit: item.EightBit}
-	for _, i := range recipients {
-		env.To = append(env.To, item.Recipients[i].Address)
-	}
+	env := envelopeOf(item, recipients)
 	body, err := s.a.job.Open()
 	if err != nil {
 		s.settleAll(recipients, deferred(queue.LocalTrouble, queue.StageData, "the stored message cannot be read"))
@@ -171,6 +168,7 @@ func (s *session) transaction(ctx context.Context, recipients []int) error {
 	result, err := s.conn.Send(ctx, env, body)
 	for n, i := range recipients {
 		o := transactionOutcome(result.Rcpt[n], result.Dot, err)
+		o.DSN = o.Result == queue.ResultDelivered && s.ext.DSN
 		s.a.settle(i, s.located(o), o.Result != queue.ResultDeferred || fateUnknown(err))
 	}
 	if err != nil && s.conn.Reset(ctx) != nil {

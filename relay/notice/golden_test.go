@@ -130,12 +130,28 @@ func goldenCases() []goldenCase {
 		}
 		cases = append(cases,
 			goldenCase{"delay." + lang, composer(lang), sample("tls-version", queue.NoticeDelay), original},
+			goldenCase{"relayed." + lang, composer(lang), relayedSample(), original},
 			goldenCase{"several." + lang, composer(lang), several(), headerOnly})
 	}
 	return append(cases,
 		goldenCase{"both.de-en", composer("de", "en"), sample("tls-version", queue.NoticeFailure), original},
 		goldenCase{"both-delay.en-de", composer("en", "de"), sample("remote-temporary", queue.NoticeDelay), headerOnly},
 	)
+}
+
+// relayedSample is a notice about two recipients who were delivered; the sender gave all that RFC 3461 has.
+func relayedSample() queue.Notice {
+	n := sample("remote-temporary", queue.NoticeRelayed)
+	o := queue.Outcome{Result: queue.ResultDelivered, Status: "2.0.0", Stage: queue.StageDot, Reply: "250 2.0.0 Ok: queued as 4711",
+		Host: "mx1.example.org", Remote: "192.0.2.25:25", End: arrived.Add(2 * time.Second)}
+	n.Item.Recipients = []queue.Recipient{
+		{Address: "kunde@example.org", Destination: "example.org", Attempts: 1, Last: o, Notify: queue.NotifySuccess,
+			OriginalRecipient: "rfc822;kunde+alt@example.com"},
+		{Address: "jörg@example.org", Destination: "example.org", Attempts: 1, Last: o, Notify: queue.NotifySuccess,
+			OriginalRecipient: "utf-8;jörg@köln.example"},
+	}
+	n.Item.EnvelopeID, n.Item.Return, n.Recipients, n.Expired = "Rechnung  4711", queue.ReturnFull, []int{0, 1}, false
+	return n
 }
 
 // several is a notice about recipients of one domain, refused for two reasons in three different answers.

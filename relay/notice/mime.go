@@ -76,6 +76,15 @@ func (b *builder) field(name, value string, max int) {
 	b.line("")
 }
 
+// verbatim writes a header field with a value in which blanks count. One that does not fit a line is written by field.
+func (b *builder) verbatim(name, value string) {
+	if len(name)+len(": ")+len(value) > maxLine || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		b.field(name, value, maxField)
+		return
+	}
+	b.line(name + ": " + value)
+}
+
 func (b *builder) part(boundary string, p part) {
 	b.line("--" + boundary)
 	b.line("Content-Type: " + p.contentType)

@@ -204,7 +204,7 @@ func TestHostileReply(t *testing.T) {
 	}
 	p, _ := parse(b)
 	rcpt := p.rcpts[0]
-	if got := rcpt.Get("Final-Recipient"); got != `utf-8; kunde\x{202E}\x{D}\x{A}Bcc:\x{20}x@example.org` {
+	if got := rcpt.Get("Final-Recipient"); got != `utf-8; kunde\x{202E}\x{0D}\x{0A}Bcc:\x{20}x@example.org` {
 		t.Errorf("Final-Recipient %q", got)
 	}
 	if got := rcpt.Get("Diagnostic-Code"); !strings.HasPrefix(got, "smtp; 550 ?]0;owned??[2J Bcc: x@y") ||

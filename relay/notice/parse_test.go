@@ -105,7 +105,7 @@ func check(b []byte, n queue.Notice, original string) error {
 	if err := checkText(p.text); err != nil {
 		return err
 	}
-	if len(p.rcpts) != len(n.Recipients) || len(p.fields) != 3 {
+	if len(p.rcpts) != len(n.Recipients) || len(p.fields) != 3+min(len(n.Item.EnvelopeID), 1) {
 		return fmt.Errorf("%d recipients for %d, fields %v", len(p.rcpts), len(n.Recipients), p.fields)
 	}
 	for _, r := range p.rcpts {
@@ -178,7 +178,7 @@ func checkText(text string) error {
 func checkRecipient(h textproto.MIMEHeader) error {
 	for name, values := range h {
 		switch name {
-		case "Final-Recipient", "Action", "Status", "Remote-Mta", "Diagnostic-Code", "Last-Attempt-Date",
+		case "Original-Recipient", "Final-Recipient", "Action", "Status", "Remote-Mta", "Diagnostic-Code", "Last-Attempt-Date",
 			"Will-Retry-Until",
 			"X-Tlsrelay-Cause":
 		default:

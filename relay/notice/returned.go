@@ -42,7 +42,7 @@ func (r returned) parts() []part {
 	case r.whole != nil:
 		return []part{{"message/rfc822", "Undelivered message", r.whole}}
 	case len(r.header) > 0:
-		return []part{{"text/rfc822-headers", "Header of the undelivered message", r.header}}
+		return []part{{"text/rfc822-headers", "Header of the message", r.header}}
 	}
 	return nil
 }

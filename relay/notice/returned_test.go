@@ -3,7 +3,31 @@ package notice
 import (
 	"strings"
 	"testing"
+
+	"tlsrelay/queue"
 )
+
+// RET=HDRS is kept, and RET=FULL only for what failed (RFC 3461, 4.3).
+func TestReturnParameter(t *testing.T) {
+	for _, tc := range []struct {
+		kind queue.NoticeKind
+		ret  queue.Return
+		want string
+	}{
+		{queue.NoticeFailure, queue.ReturnUnsaid, "message/rfc822"},
+		{queue.NoticeFailure, queue.ReturnFull, "message/rfc822"},
+		{queue.NoticeFailure, queue.ReturnHeaders, "text/rfc822-headers"},
+		{queue.NoticeDelay, queue.ReturnFull, "text/rfc822-headers"},
+		{queue.NoticeRelayed, queue.ReturnFull, "text/rfc822-headers"},
+	} {
+		n := sample("remote-permanent", tc.kind)
+		n.Item.Return = tc.ret
+		p, err := parse(compose(t, composer("en"), n, original))
+		if err != nil || p.kind != tc.want {
+			t.Errorf("kind %v, RET=%v: third part %q, %v; want %s", tc.kind, tc.ret, p.kind, err, tc.want)
+		}
+	}
+}
 
 func TestReadReturned(t *testing.T) {
 	const header = "Subject: x\r\nMessage-ID: <a@b>\r\n"

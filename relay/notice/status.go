@@ -1,12 +1,11 @@
 package notice
 
 import (
-	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/dsn"
 )
 
 // maxDiagnostic is how many octets of a reply go into Diagnostic-Code, its type included.
@@ -16,16 +15,21 @@ const maxDiagnostic = 990
 // for each recipient.
 func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
 	var b builder
+	if n.Item.EnvelopeID != "" {
+		b.verbatim("Original-Envelope-Id", n.Item.EnvelopeID)
+	}
 	b.field("Reporting-MTA", "dns; "+c.Hostname, maxField)
 	b.field("X-Tlsrelay-Queue-ID", n.Item.ID.String(), maxField)
 	b.date("Arrival-Date", n.Item.Arrived, zone)
 	for _, i := range n.Recipients {
 		r := &n.Item.Recipients[i]
-		delay := n.Kind == queue.NoticeDelay
 		b.line("")
+		if r.OriginalRecipient != "" {
+			b.verbatim("Original-Recipient", dsn.Field(r.OriginalRecipient))
+		}
 		b.field("Final-Recipient", typedAddress(r.Address), maxField)
-		b.field("Action", action(delay), maxField)
-		b.field("Status", status(r.Last, delay), maxField)
+		b.field("Action", actions[n.Kind], maxField)
+		b.field("Status", status(r.Last, n.Kind), maxField)
 		if host := hostText(r.Last.Host); host != "?" {
 			b.field("Remote-MTA", "dns; "+host, maxField)
 		}
@@ -33,7 +37,7 @@ func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
 			b.field("Diagnostic-Code", d, maxDiagnostic)
 		}
 		b.date("Last-Attempt-Date", r.Last.End, zone)
-		if delay {
+		if n.Kind == queue.NoticeDelay {
 			b.date("Will-Retry-Until", n.Item.Expires, zone)
 		}
 		if r.Last.Cause != "" {
@@ -50,24 +54,24 @@ func (b *builder) date(name string, t time.Time, zone *time.Location) {
 	}
 }
 
-func action(delay bool) string {
-	if delay {
-		return "delayed"
-	}
-	return "failed"
+// actions are the values of Action (RFC 3464, 2.3.3).
+var actions = map[queue.NoticeKind]string{
+	queue.NoticeFailure: "failed", queue.NoticeDelay: "delayed", queue.NoticeRelayed: "relayed",
 }
 
 var statusForm = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}$`)
 
 // status is the enhanced status code of an outcome. When the lifetime ended it keeps class 4: the reader learns the
 // reason. An outcome without a usable code takes that of its cause.
-func status(o queue.Outcome, delay bool) string {
+func status(o queue.Outcome, kind queue.NoticeKind) string {
 	s := o.Status
 	if !statusForm.MatchString(s) {
 		s = causeStatus(o)
 	}
 	switch {
-	case delay:
+	case kind == queue.NoticeRelayed:
+		return "2" + s[1:]
+	case kind == queue.NoticeDelay:
 		return "4" + s[1:] // RFC 3464, 2.3.3: not permanent, or the relay would not go on
 	case s[0] == '2':
 		return "5" + s[1:]
@@ -103,16 +107,5 @@ func typedAddress(address string) string {
 	if len(address) > maxPath {
 		address = address[:maxPath]
 	}
-	if isASCII(address) {
-		return "rfc822; " + address
-	}
-	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(address, "?") {
-		if r <= ' ' || r > '~' || strings.ContainsRune(`+=\`, r) {
-			fmt.Fprintf(&b, `\x{%X}`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return "utf-8; " + b.String()
+	return dsn.Field(dsn.Typed(address))
 }

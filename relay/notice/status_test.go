@@ -9,23 +9,25 @@ import (
 
 func TestStatus(t *testing.T) {
 	for _, tt := range []struct {
-		o     queue.Outcome
-		delay bool
-		want  string
+		o    queue.Outcome
+		kind queue.NoticeKind
+		want string
 	}{
-		{queue.Outcome{Status: "4.7.5"}, false, "4.7.5"}, // the lifetime ended: the cause's class stays
-		{queue.Outcome{Status: "4.7.5"}, true, "4.7.5"},
-		{queue.Outcome{Status: "5.1.1", Result: queue.ResultFailed}, false, "5.1.1"},
-		{queue.Outcome{Status: "5.7.1"}, true, "4.7.1"},
-		{queue.Outcome{Status: "2.0.0"}, false, "5.0.0"},
-		{queue.Outcome{Status: "9.9.9", Cause: "connection-refused"}, false, "4.4.1"},
-		{queue.Outcome{Status: "5.1.1\r\nX: y", Cause: "null-mx"}, false, "5.1.10"},
-		{queue.Outcome{Cause: "remote-permanent", Result: queue.ResultFailed}, false, "5.0.0"},
-		{queue.Outcome{Cause: "remote-temporary"}, false, "4.0.0"},
-		{queue.Outcome{}, true, "4.0.0"},
+		{queue.Outcome{Status: "4.7.5"}, queue.NoticeFailure, "4.7.5"}, // the lifetime ended: the cause's class stays
+		{queue.Outcome{Status: "4.7.5"}, queue.NoticeDelay, "4.7.5"},
+		{queue.Outcome{Status: "5.1.1", Result: queue.ResultFailed}, queue.NoticeFailure, "5.1.1"},
+		{queue.Outcome{Status: "5.7.1"}, queue.NoticeDelay, "4.7.1"},
+		{queue.Outcome{Status: "2.0.0"}, queue.NoticeFailure, "5.0.0"},
+		{queue.Outcome{Status: "9.9.9", Cause: "connection-refused"}, queue.NoticeFailure, "4.4.1"},
+		{queue.Outcome{Status: "5.1.1\r\nX: y", Cause: "null-mx"}, queue.NoticeFailure, "5.1.10"},
+		{queue.Outcome{Cause: "remote-permanent", Result: queue.ResultFailed}, queue.NoticeFailure, "5.0.0"},
+		{queue.Outcome{Cause: "remote-temporary"}, queue.NoticeFailure, "4.0.0"},
+		{queue.Outcome{}, queue.NoticeDelay, "4.0.0"},
+		{queue.Outcome{Status: "2.1.5", Result: queue.ResultDelivered}, queue.NoticeRelayed, "2.1.5"},
+		{queue.Outcome{Result: queue.ResultDelivered}, queue.NoticeRelayed, "2.0.0"},
 	} {
-		if got := status(tt.o, tt.delay); got != tt.want {
-			t.Errorf("status(%+v, %v) = %q, want %q", tt.o, tt.delay, got, tt.want)
+		if got := status(tt.o, tt.kind); got != tt.want {
+			t.Errorf("status(%+v, %v) = %q, want %q", tt.o, tt.kind, got, tt.want)
 		}
 	}
 }
@@ -53,7 +55,7 @@ func TestTypedAddress(t *testing.T) {
 		`"a b"@c`:                `rfc822; "a b"@c`,
 		"jörg@köln.example":      `utf-8; j\x{F6}rg@k\x{F6}ln.example`,
 		"a+ü=\\@b":               `utf-8; a\x{2B}\x{FC}\x{3D}\x{5C}@b`,
-		"a\r\nBcc: x":            `utf-8; a\x{D}\x{A}Bcc:\x{20}x`,
+		"a\r\nBcc: x":            `utf-8; a\x{0D}\x{0A}Bcc:\x{20}x`,
 		"a\xff":                  "utf-8; a?",
 		strings.Repeat("a", 400): "rfc822; " + strings.Repeat("a", 320),
 	} {

@@ -13,6 +13,9 @@ var textFiles embed.FS
 // generic is the text key for a cause that has no text of its own.
 const generic = "generic"
 
+// relayed is the text key of what is no failure.
+const relayed = "relayed"
+
 // texts is the templates of one language. For each cause there are, named "cause/part": what (happened), do (what the
 // sender can do), and where it makes sense seen, need (cells of the table) and forward (for the remote's
 // administrator).

@@ -23,6 +23,7 @@ type view struct {
 	Hostname, QueueID, Subject string
 
 	Delay    bool
+	Relayed  bool   // nothing is wrong: the next hop has the message
 	First    string // recipient, for the subject
 	Others   int    // recipients beside it
 	Total    int    // recipients
@@ -67,7 +68,7 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 	item := n.Item
 	v := view{
 		Hostname: c.Hostname, QueueID: item.ID.String(), Subject: ret.subject,
-		Delay:  n.Kind == queue.NoticeDelay,
+		Delay: n.Kind == queue.NoticeDelay, Relayed: n.Kind == queue.NoticeRelayed,
 		First:  notEncoded(plain(item.Recipients[n.Recipients[0]].Address, maxPath)),
 		Others: len(n.Recipients) - 1, Total: len(n.Recipients), Partial: len(n.Item.Recipients) > len(n.Recipients),
 		Arrived: in(item.Arrived, zone), Until: in(item.Expires, zone),
@@ -78,7 +79,7 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 	}
 	for _, i := range n.Recipients {
 		r := &item.Recipients[i]
-		if !v.add(c.group(n, r), evidenceOf(r, v.Delay, zone), plain(r.Address, maxPath)) {
+		if !v.add(c.group(n, r), evidenceOf(r, n.Kind, zone), plain(r.Address, maxPath)) {
 			v.Left++
 		}
 	}
@@ -92,8 +93,12 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 
 // group is the group that a recipient belongs to, still empty.
 func (c Composer) group(n queue.Notice, r *queue.Recipient) group {
+	key := cmp.Or(ascii(r.Last.Cause, 60), generic)
+	if n.Kind == queue.NoticeRelayed {
+		key = relayed
+	}
 	return group{
-		Key: cmp.Or(ascii(r.Last.Cause, 60), generic), Domain: hostText(r.Destination), Hostname: c.Hostname,
+		Key: key, Domain: hostText(r.Destination), Hostname: c.Hostname,
 		Floor: ascii(r.Last.TLS.Floor, 10), Delay: n.Kind == queue.NoticeDelay, Expired: n.Expired, Size: n.Item.Size,
 		help: ascii(c.HelpURL, maxField), queueID: n.Item.ID.String(),
 	}
@@ -142,10 +147,10 @@ func shorten(list []string, count int) []string {
 	return list
 }
 
-func evidenceOf(r *queue.Recipient, delay bool, zone *time.Location) evidence {
+func evidenceOf(r *queue.Recipient, kind queue.NoticeKind, zone *time.Location) evidence {
 	o := r.Last
 	e := evidence{
-		Seen: plain(o.TLS.Seen, 200), Reply: words(o.Reply), Detail: words(o.Detail), Status: status(o, delay),
+		Seen: plain(o.TLS.Seen, 200), Reply: words(o.Reply), Detail: words(o.Detail), Status: status(o, kind),
 		Stage: ascii(string(o.Stage), 20), Attempts: r.Attempts, Last: in(o.End, zone),
 	}
 	if o.Host != "" {

@@ -13,6 +13,17 @@ type Envelope struct {
 	To       []string // at least one
 	Size     int64    // bytes of the message, told to a server that offers SIZE; 0: not known
 	EightBit bool     // the message has bytes above 127
+
+	// What the sender said about notices (RFC 3461). A server that does not offer DSN is not told.
+	Return     string   // "FULL", "HDRS"; "" for nothing
+	EnvelopeID string   // not encoded; "" for none
+	Notify     []Notify // for each of To, in order; nil for nothing
+}
+
+// Notify is what the sender said about notices of one recipient.
+type Notify struct {
+	When     string // "NEVER", "SUCCESS,DELAY"; "" for nothing
+	Original string // whom the sender named, "rfc822;user@example.org", not encoded; "" for nobody
 }
 
 // Result is what the server answered in one transaction. A zero Reply was not given, or means nothing: once the sender
@@ -73,10 +84,17 @@ func (e Envelope) commands(ext Extensions) []string {
 	if ext.EightBitMIME && e.EightBit {
 		mail.WriteString(" BODY=8BITMIME")
 	}
+	if ext.DSN {
+		mail.WriteString(e.mailDSN())
+	}
 	lines := make([]string, 0, len(e.To)+2)
 	lines = append(lines, mail.String())
-	for _, to := range e.To {
-		lines = append(lines, "RCPT TO:<"+to+">")
+	for i, to := range e.To {
+		line := "RCPT TO:<" + to + ">"
+		if ext.DSN && i < len(e.Notify) {
+			line += e.Notify[i].parameters()
+		}
+		lines = append(lines, line)
 	}
 	return append(lines, "DATA")
 }

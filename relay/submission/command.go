@@ -61,59 +61,25 @@ func checkHello(name string) *smtp.SMTPError {
 	return nil
 }
 
-// parseMail reads the argument of MAIL: the sender, zero for the null sender, and the size the client declares, 0 if
-// none.
-func parseMail(arg string) (sender address.Address, size int64, refused *smtp.SMTPError) {
+// parseMail reads the argument of MAIL: the sender, zero for the null sender, and the parameters.
+func parseMail(arg string) (sender address.Address, p mailParameters, refused *smtp.SMTPError) {
 	path, found := cutPrefixFold(arg, "FROM:")
 	if !found {
-		return sender, 0, smtpReply(501, "5.5.4", "Syntax: MAIL FROM:<user@example.org>")
+		return sender, p, smtpReply(501, "5.5.4", "Syntax: MAIL FROM:<user@example.org>")
 	}
 	sender, _, rest, err := address.ParsePath(strings.TrimLeft(path, " "))
 	if err != nil {
-		return sender, 0, smtpReply(501, "5.1.7", "Bad sender address: "+err.Error())
+		return sender, p, smtpReply(501, "5.1.7", "Bad sender address: "+err.Error())
 	}
-	size, refused = parseMailParameters(rest)
-	return sender, size, refused
+	p, refused = parseMailParameters(rest)
+	return sender, p, refused
 }
 
-// parseMailParameters knows SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954, 5), of which the last two change
-// nothing: the content shows whether it has 8-bit bytes, and who submits is known by the login.
-func parseMailParameters(s string) (size int64, refused *smtp.SMTPError) {
-	seen := map[string]bool{}
-	for _, p := range strings.Fields(s) {
-		key, value, _ := strings.Cut(p, "=")
-		key = strings.ToUpper(key)
-		if seen[key] {
-			return 0, smtpReply(501, "5.5.4", "A MAIL parameter stands there twice")
-		}
-		seen[key] = true
-		switch key {
-		case "SIZE":
-			n, err := strconv.ParseUint(value, 10, 63)
-			if err != nil && (len(value) > 20 || strings.Trim(value, "0123456789") != "" || value == "") {
-				return 0, smtpReply(501, "5.5.4", "SIZE must be a number of at most 20 digits")
-			}
-			size = int64(n) // of a number too large, the largest
-		case "BODY":
-			if v := strings.ToUpper(value); v != "7BIT" && v != "8BITMIME" {
-				return 0, smtpReply(501, "5.5.4", "BODY must be 7BIT or 8BITMIME")
-			}
-		case "AUTH":
-			if value == "" {
-				return 0, smtpReply(501, "5.5.4", "AUTH must have a value, AUTH=<> if in doubt")
-			}
-		default:
-			return 0, smtpReply(555, "5.5.4", "A MAIL parameter is not supported; see the answer to EHLO for those that are")
-		}
-	}
-	return size, nil
-}
-
-// parseRcpt reads the argument of RCPT. <postmaster> without a domain is the one of this host (RFC 5321, 4.1.1.3).
-func parseRcpt(arg, hostname string) (address.Address, *smtp.SMTPError) {
+// parseRcpt reads the argument of RCPT: the recipient and the parameters. <postmaster> without a domain is the one of this host (RFC 5321, 4.1.1.3).
+func parseRcpt(arg, hostname string) (recipient address.Address, p rcptParameters, refused *smtp.SMTPError) {
 	path, found := cutPrefixFold(arg, "TO:")
 	if !found {
-		return address.Address{}, smtpReply(501, "5.5.4", "Syntax: RCPT TO:<user@example.org>")
+		return recipient, p, smtpReply(501, "5.5.4", "Syntax: RCPT TO:<user@example.org>")
 	}
 	path = strings.TrimLeft(path, " ")
 	if rest, found := cutPrefixFold(path, "<postmaster>"); found {
@@ -122,13 +88,12 @@ func parseRcpt(arg, hostname string) (address.Address, *smtp.SMTPError) {
 	recipient, null, rest, err := address.ParsePath(path)
 	switch {
 	case err != nil:
-		return recipient, smtpReply(501, "5.1.3", "Bad recipient address: "+err.Error())
+		return recipient, p, smtpReply(501, "5.1.3", "Bad recipient address: "+err.Error())
 	case null:
-		return recipient, smtpReply(501, "5.1.3", "Bad recipient address: <> can only be a sender")
-	case rest != "":
-		return recipient, smtpReply(555, "5.5.4", "RCPT parameters are not supported")
+		return recipient, p, smtpReply(501, "5.1.3", "Bad recipient address: <> can only be a sender")
 	}
-	return recipient, nil
+	p, refused = parseRcptParameters(rest)
+	return recipient, p, refused
 }
 
 // parseAuth reads the argument of AUTH: the mechanism and the initial response, "" if there is none.

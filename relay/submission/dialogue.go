@@ -20,8 +20,9 @@ type dialogue struct {
 	asked struct { // by the command that go-smtp deals with
 		hello   string
 		address address.Address
-		size    int64
-		bad     *smtp.SMTPError // what is wrong with the response to AUTH, for which go-smtp was fed a cancellation
+		mailParameters
+		rcptParameters
+		bad *smtp.SMTPError // what is wrong with the response to AUTH, for which go-smtp was fed a cancellation
 	}
 
 	errors, failedLogins, commands int
@@ -120,7 +121,7 @@ func (g *guard) askMail(arg string) *smtp.SMTPError {
 		return smtpReply(503, "5.5.1", "There is a sender already: RSET starts over")
 	}
 	var refused *smtp.SMTPError
-	g.asked.address, g.asked.size, refused = parseMail(arg)
+	g.asked.address, g.asked.mailParameters, refused = parseMail(arg)
 	return g.unless(refused, "MAIL", "MAIL FROM:<>") // the session takes the address from g.asked
 }
 
@@ -129,7 +130,7 @@ func (g *guard) askRcpt(arg string) *smtp.SMTPError {
 		return smtpReply(503, "5.5.1", "Send MAIL first")
 	}
 	var refused *smtp.SMTPError
-	g.asked.address, refused = parseRcpt(arg, g.srv.opts.Hostname)
+	g.asked.address, g.asked.rcptParameters, refused = parseRcpt(arg, g.srv.opts.Hostname)
 	return g.unless(refused, "RCPT", "RCPT TO:<recipient@relay>") // here, too
 }
 
@@ -211,7 +212,7 @@ func (g *guard) helloReply(verb string) []byte {
 	if verb == "HELO" {
 		return fmt.Appendf(nil, "250 %s\r\n", o.Hostname)
 	}
-	lines := []string{o.Hostname + " Hello " + g.hello, "PIPELINING", "8BITMIME"}
+	lines := []string{o.Hostname + " Hello " + g.hello, "PIPELINING", "8BITMIME", "DSN"}
 	if g.secure == nil && g.on.TLS == TLSStartTLS {
 		lines = append(lines, "STARTTLS")
 	}

@@ -112,13 +112,37 @@ func TestDialogue(t *testing.T) {
 		}},
 		{"parameters", []exchange{
 			{"MAIL FROM:<a@b> BODY=8bitmime AUTH=<> SIZE=1", "250"},
-			{"RCPT TO:<b@c> NOTIFY=NEVER", "555 5.5.4"},
+			{"RCPT TO:<b@c> SIZE=1", "555 5.5.4"},
 			{"RSET", "250"},
 			{"MAIL FROM:<a@b> SMTPUTF8", "555 5.5.4"},
-			{"MAIL FROM:<a@b> RET=HDRS", "555 5.5.4"},
+			{"MAIL FROM:<a@b> XYZZY=1", "555 5.5.4"},
+			{"MAIL FROM:<a@b> AUTH=a=b", "501 5.5.4"},
 			{"MAIL FROM:<a@b> BODY=BINARYMIME", "501 5.5.4"},
 			{"MAIL FROM:<a@b> SIZE=1 size=2", "501 5.5.4"},
 			{"MAIL FROM:<a@b> AUTH", "501 5.5.4"},
+		}},
+		{"DSN, the message", []exchange{
+			{"MAIL FROM:<a@b> RET=ALL", "501 5.5.4 RET must"},
+			{"MAIL FROM:<a@b> RET", "501 5.5.4"},
+			{"MAIL FROM:<a@b> RET=FULL RET=FULL", "501 5.5.4"},
+			{"MAIL FROM:<a@b> ENVID=", "501 5.5.4 ENVID must have a value"},
+			{"MAIL FROM:<a@b> ENVID=a+0D+0ARCPT", "501 5.5.4 ENVID must be printable"},
+			{"MAIL FROM:<a@b> ENVID=a+0d", "501 5.5.4 ENVID is not xtext"},
+			{"MAIL FROM:<a@b> ENVID=" + strings.Repeat("x", 101), "501 5.5.4 ENVID is longer"},
+			{"MAIL FROM:<a@b> NOTIFY=NEVER", "555 5.5.4"},
+			{"MAIL FROM:<> ret=hdrs ENVID=" + strings.Repeat("x", 100), "250"},
+		}},
+		{"DSN, recipients", []exchange{
+			{"MAIL FROM:<a@b>", "250"},
+			{"RCPT TO:<b@c> NOTIFY=", "501 5.5.4"},
+			{"RCPT TO:<b@c> NOTIFY=NEVER,DELAY", "501 5.5.4"},
+			{"RCPT TO:<b@c> NOTIFY=SUCCESS,,DELAY", "501 5.5.4"},
+			{"RCPT TO:<b@c> ORCPT=b@c", "501 5.5.4"},
+			{"RCPT TO:<b@c> ORCPT=rfc822;b+0Ac@d", "501 5.5.4"},
+			{"RCPT TO:<b@c> ORCPT=rfc822;" + strings.Repeat("x", 494), "501 5.5.4"},
+			{"RCPT TO:<b@c> RET=FULL", "555 5.5.4"},
+			{"RCPT TO:<b@c> NOTIFY=NEVER notify=NEVER", "501 5.5.4"},
+			{"RCPT TO:<b@c> notify=success,failure,delay ORCPT=rfc822;" + strings.Repeat("x", 493), "250"},
 		}},
 		{"too many recipients", []exchange{
 			{"MAIL FROM:<a@app.test>", "250"},
@@ -204,7 +228,7 @@ func TestTooManyCommands(t *testing.T) {
 }
 
 func TestHelloReply(t *testing.T) {
-	want := "250-relay.test Hello client.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n%s" +
+	want := "250-relay.test Hello client.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n%s" +
 		"250-SIZE 1048576\r\n250-LIMITS RCPTMAX=5\r\n250 ENHANCEDSTATUSCODES\r\n"
 	r := start(t, open)
 	c := r.dial()
@@ -228,7 +252,7 @@ func TestPipelining(t *testing.T) {
 	c.send("EHLO client.test\r\nMAIL FROM:<a@app.test>\r\nRCPT TO:<b@dest.test>\r\nRCPT TO:<bad>\r\nDATA\r\n")
 	buf := make([]byte, 4096)
 	n, err := c.conn.Read(buf)
-	if err != nil || strings.Count(string(buf[:n]), "\r\n") != 7+4 {
+	if err != nil || strings.Count(string(buf[:n]), "\r\n") != 8+4 {
 		t.Fatalf("one read gives %q, %v", buf[:n], err)
 	}
 	go c.send("\r\nhello\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<c@dest.test>\r\nQUIT\r\n")

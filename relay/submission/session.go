@@ -21,6 +21,8 @@ type session struct {
 	sender     address.Address // zero: the null sender
 	recipients []address.Address
 	known      map[address.Address]bool // the same
+	mail       mailParameters           // what the client said about the message
+	wishes     []rcptParameters         // and about each of the recipients
 }
 
 func newSession(c *smtp.Conn) (smtp.Session, error) {
@@ -41,7 +43,7 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 	if limit := s.guard.srv.opts.MessageSize; s.guard.asked.size > limit {
 		return tooLarge(limit)
 	}
-	s.sender = s.guard.asked.address
+	s.sender, s.mail = s.guard.asked.address, s.guard.asked.mailParameters
 	s.known = map[address.Address]bool{}
 	return nil
 }
@@ -60,7 +62,8 @@ func (s *session) mayRelay() *smtp.SMTPError {
 	return smtpReply(530, "5.7.0", "Authentication required: send AUTH first")
 }
 
-// Rcpt implements [smtp.Session]: it takes a recipient. One that is named twice is kept once.
+// Rcpt implements [smtp.Session]: it takes a recipient. One that is named twice is kept once, with
+// what was said of it first.
 func (s *session) Rcpt(string, *smtp.RcptOptions) error {
 	recipient := s.guard.asked.address
 	if s.known[recipient] {
@@ -72,6 +75,7 @@ func (s *session) Rcpt(string, *smtp.RcptOptions) error {
 	}
 	s.known[recipient] = true
 	s.recipients = append(s.recipients, recipient)
+	s.wishes = append(s.wishes, s.guard.asked.rcptParameters)
 	return nil
 }
 
@@ -122,10 +126,12 @@ func (s *session) newItem() queue.Item {
 		Expires: now.Add(o.Lifetime),
 		Account: s.guard.account,
 		Client:  clientText(s.guard.client),
+		Return:  s.mail.ret, EnvelopeID: s.mail.envelopeID,
 	}
-	for _, r := range s.recipients {
+	for i, r := range s.recipients {
 		item.Recipients = append(item.Recipients, queue.Recipient{
 			Address: r.String(), Destination: r.Domain, State: queue.Queued, NextAttempt: now,
+			Notify: s.wishes[i].notify, OriginalRecipient: s.wishes[i].original,
 		})
 	}
 	return item

@@ -14,16 +14,19 @@ import (
 
 func TestAccepted(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	r := start(t, open, func(o *Options) { o.Now = func() time.Time { return now } })
+	r := start(t, open, func(o *Options) { o.Now, o.Recipients = func() time.Time { return now }, 10 })
 	c := r.dialTLS()
 	c.say("EHLO client.test", "250")
-	c.say("MAIL FROM:<A@App.test> BODY=8BITMIME SIZE=100", "250")
+	c.say("MAIL FROM:<A@App.test> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=Q+2B1", "250")
 	recipients := []string{
 		"b@Dest.test", "b@dest.TEST", `"b"@dest.test`, `"x>y z"@dest.test`, "u@bücher.example", "Postmaster",
 	}
 	for _, to := range recipients {
 		c.say("RCPT TO:<"+to+">", "250 2.1.5")
 	}
+	c.say("RCPT TO:<d@dest.test> ORCPT=rfc822;d+2Be@old.test NOTIFY=SUCCESS,FAILURE", "250 2.1.5")
+	c.say("RCPT TO:<D@dest.test> NOTIFY=NEVER", "250 2.1.5") // another mailbox, as far as we know
+	c.say("RCPT TO:<d@dest.test> NOTIFY=NEVER", "250 2.1.5") // twice: what was said first counts
 	c.say("DATA", "354")
 	c.send("Subject: gr\xc3\xbc\xc3\x9fe\r\n\r\nhello\r\n.\r\n")
 	reply := c.expect("250 2.0.0 Ok: queued as ")
@@ -39,11 +42,14 @@ func TestAccepted(t *testing.T) {
 	recipient := func(address, destination string) queue.Recipient {
 		return queue.Recipient{Address: address, Destination: destination, State: queue.Queued, NextAttempt: now}
 	}
+	told, never := recipient("d@dest.test", "dest.test"), recipient("D@dest.test", "dest.test")
+	told.Notify, told.OriginalRecipient = queue.NotifySuccess|queue.NotifyFailure, "rfc822;d+e@old.test"
+	never.Notify = queue.NotifyNever
 	want := queue.Item{
 		ID: m.ID, Sender: "A@app.test", Size: int64(len(m.text)), Arrived: now, Expires: now.Add(72 * time.Hour),
-		EightBit: true, Client: "192.0.2.1",
+		EightBit: true, Client: "192.0.2.1", Return: queue.ReturnHeaders, EnvelopeID: "Q+1",
 		Recipients: []queue.Recipient{recipient("b@dest.test", "dest.test"), recipient(`"x>y z"@dest.test`, "dest.test"),
-			recipient("u@xn--bcher-kva.example", "xn--bcher-kva.example"), recipient("postmaster@relay.test", "relay.test")},
+			recipient("u@xn--bcher-kva.example", "xn--bcher-kva.example"), recipient("postmaster@relay.test", "relay.test"), told, never},
 	}
 	if diff := cmp.Diff(want, m.Item); diff != "" {
 		t.Errorf("the item differs: %s", diff)
@@ -57,7 +63,7 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("no %q in %s", s, m.text)
 		}
 	}
-	line := fmt.Sprintf("msg=accepted id=%s sender=A@app.test recipients=4 size=%d client=192.0.2.1", m.ID, m.Size) +
+	line := fmt.Sprintf("msg=accepted id=%s sender=A@app.test recipients=6 size=%d client=192.0.2.1", m.ID, m.Size) +
 		` account="" tls_version=1.3`
 	if !strings.Contains(r.log.String(), line) {
 		t.Errorf("no %q in the log:\n%s", line, r.log)
