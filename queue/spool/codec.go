@@ -16,8 +16,9 @@ var errCodec = errors.New("the record's content makes no sense")
 // Bits of an item's flags; from returnShift on stands Return.
 const (
 	flagEightBit = 0x01
+	flagSMTPUTF8 = 0x02
 	returnShift  = 3
-	itemBits     = 0x19
+	itemBits     = 0x1b
 )
 
 // Bits of a recipient's first byte; the lowest two are the state.
@@ -41,7 +42,7 @@ const (
 func appendItem(b []byte, it *queue.Item) []byte {
 	b = append(b, itemVersion)
 	b = binary.LittleEndian.AppendUint64(b, uint64(it.ID))
-	b = append(b, boolBit(it.EightBit, flagEightBit)|byte(it.Return)<<returnShift)
+	b = append(b, boolBit(it.EightBit, flagEightBit)|boolBit(it.SMTPUTF8, flagSMTPUTF8)|byte(it.Return)<<returnShift)
 	b = binary.AppendVarint(b, it.Size)
 	b = appendString(b, it.Sender)
 	b = appendString(b, it.EnvelopeID)
@@ -123,6 +124,7 @@ func (d *decoder) item() queue.Item {
 	it := queue.Item{ID: queue.ID(d.fixed64())}
 	flags := d.byte()
 	it.EightBit = flags&flagEightBit != 0
+	it.SMTPUTF8 = flags&flagSMTPUTF8 != 0
 	it.Return = queue.Return(flags >> returnShift)
 	d.bad = d.bad || flags&^itemBits != 0 || it.Return > queue.ReturnHeaders
 	it.Size = d.varint()

@@ -19,12 +19,12 @@ const (
 // Address is a mailbox in canonical form, as [Parse] and [ParsePath] make it; two of them are the same mailbox if they
 // are equal. The zero Address is no mailbox.
 type Address struct {
-	Local  string // as on the wire: a dot-string, or a quoted string if it must be one
+	Local  string // as on the wire: a dot-string, or a quoted string if it must be one; beyond ASCII only by ParsePathUTF8
 	Domain string // lower case ASCII, or an address literal: "[192.0.2.1]", "[IPv6:2001:db8::1]"
 }
 
-// String gives the wire form without angle brackets. For what Parse and ParsePath made, it is printable ASCII, and
-// nothing in it ends the brackets around it.
+// String gives the wire form without angle brackets. For what the functions here made, it is printable, nothing in it
+// ends the brackets around it, and it is ASCII but for a local part of ParsePathUTF8.
 func (a Address) String() string {
 	if a == (Address{}) {
 		return ""
@@ -35,11 +35,17 @@ func (a Address) String() string {
 // Parse reads a mailbox without angle brackets. A domain with letters beyond ASCII is turned into its ASCII form
 // (IDNA); a local part with such letters is an error. The error is a sentence for the person who wrote the address and
 // holds nothing of it but single printable characters.
-func Parse(s string) (Address, error) {
+func Parse(s string) (Address, error) { return parse(s, false) }
+
+// ASCII reports whether the mailbox can be named to a host without SMTPUTF8 (RFC 6531).
+func (a Address) ASCII() bool { return isASCII(a.Local) }
+
+// parse is Parse; wide says that the local part may be UTF-8 (RFC 6531, 3.3).
+func parse(s string, wide bool) (Address, error) {
 	if len(s) > 4*maxPath {
 		return Address{}, errTooLong
 	}
-	local, rest, err := parseLocal(s)
+	local, rest, err := parseLocal(s, wide)
 	if err != nil {
 		return Address{}, err
 	}
@@ -68,6 +74,15 @@ func Parse(s string) (Address, error) {
 // parameters, which are handed back in rest. null is true for "<>". Source routes ("<@a,@b:user@c>") are refused, as
 // RFC 5321, C allows.
 func ParsePath(arg string) (a Address, null bool, rest string, err error) {
+	return parsePath(arg, false)
+}
+
+// ParsePathUTF8 is ParsePath for a client that may use local parts in UTF-8 (RFC 6531). The caller sees to it that it may.
+func ParsePathUTF8(arg string) (a Address, null bool, rest string, err error) {
+	return parsePath(arg, true)
+}
+
+func parsePath(arg string, wide bool) (a Address, null bool, rest string, err error) {
 	path, found := strings.CutPrefix(arg, "<")
 	if !found {
 		return Address{}, false, "", errors.New("the address must stand in angle brackets: <user@example.org>")
@@ -87,7 +102,7 @@ func ParsePath(arg string) (a Address, null bool, rest string, err error) {
 	if path[0] == '@' {
 		return Address{}, false, "", errors.New("source routes (<@host:user@example.org>) are not supported")
 	}
-	if a, err = Parse(path); err != nil {
+	if a, err = parse(path, wide); err != nil {
 		return Address{}, false, "", err
 	}
 	return a, false, rest, nil

@@ -3,6 +3,8 @@ package address
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 func TestParse(t *testing.T) {
@@ -137,6 +139,27 @@ func TestParsePath(t *testing.T) {
 	}
 }
 
+func TestParsePathUTF8(t *testing.T) {
+	for in, want := range map[string]string{
+		"<jörg@bücher.example> SMTPUTF8": "jörg@xn--bcher-kva.example", `<"jö rg"@x>`: `"jö rg"@x`, `<"j\ö"@x>`: "jö@x",
+		`<"jörg"@x>`: "jörg@x", "<用户@例え.jp>": "用户@xn--r8jz45g.jp", "<a@b>": "a@b", "<jo\u0308rg@x>": "jo\u0308rg@x",
+		"<" + strings.Repeat("ö", 32) + "@x>": strings.Repeat("ö", 32) + "@x",
+	} {
+		a, _, _, err := ParsePathUTF8(in)
+		if err != nil || a.String() != want || a.ASCII() != isASCII(want) {
+			t.Errorf("ParsePathUTF8(%q) = %q, %v; want %q", in, a, err, want)
+		}
+	}
+	for in, says := range map[string]string{
+		"<\xff@x>": "printable UTF-8", "<\xc3@x>": "printable UTF-8", "<a\u202eb@x>": "printable UTF-8", "<\"\u0085\"@x>": "printable UTF-8",
+		"<a\u00a0b@x>": "printable UTF-8", "<a\u2028b@x>": "printable UTF-8", "<" + strings.Repeat("ö", 33) + "@x>": "longer than 64",
+	} {
+		if a, _, _, err := ParsePathUTF8(in); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("ParsePathUTF8(%q) = %q, %v; want an error with %q", in, a, err, says)
+		}
+	}
+}
+
 func TestZeroAddressPrintsNothing(t *testing.T) {
 	if s := (Address{}).String(); s != "" {
 		t.Errorf("the zero Address prints %q", s)
@@ -149,11 +172,18 @@ func FuzzParsePath(f *testing.F) {
 		"<user@example.org> SIZE=1", "<>", `<"v@victim> NOTIFY=NEVER X"@ok.test>`, "<u@bücher.example>",
 		"<u@[IPv6:2001:db8::1]>",
 		"<a@b@c>", "<@us:v@ext>", "<u@faß.de>", "<u@ａ。b>", `<"\\\""@x>`, "<u@xn--a>",
+		"<jörg@bücher.example>", `<"j\ö \""@x>`, "<a\u202eb@x>", "<\xff\"@x>",
 	} {
 		f.Add(s)
 	}
+	printable := func(s string) bool {
+		return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) })
+	}
 	f.Fuzz(func(t *testing.T, s string) {
-		a, null, _, err := ParsePath(s)
+		a, null, _, err := ParsePathUTF8(s)
+		if narrow, _, _, bad := ParsePath(s); (bad == nil) != (err == nil && a.ASCII()) || bad == nil && narrow != a {
+			t.Fatalf("%q is %q, %v; without SMTPUTF8 %q, %v", s, a, err, narrow, bad)
+		}
 		if err != nil {
 			for i := range len(err.Error()) {
 				if c := err.Error()[i]; c < ' ' || c > 126 {
@@ -166,15 +196,13 @@ func FuzzParsePath(f *testing.F) {
 		if null != (wire == "") {
 			t.Fatalf("%q: null %v, address %q", s, null, wire)
 		}
-		for i := range len(wire) {
-			if wire[i] < ' ' || wire[i] > 126 {
-				t.Fatalf("%q prints as %q", s, wire)
-			}
+		if !printable(wire) || !isASCII(a.Domain) || a.ASCII() != isASCII(wire) {
+			t.Fatalf("%q prints as %q", s, wire)
 		}
 		if len(wire) > 254 || pathEnd(wire) >= 0 {
 			t.Fatalf("%q prints as %q, which does not fit in its brackets", s, wire)
 		}
-		again, _, rest, err := ParsePath("<" + wire + ">")
+		again, _, rest, err := ParsePathUTF8("<" + wire + ">")
 		if err != nil || again != a || rest != "" {
 			t.Fatalf("%q prints as %q, which parses to %q, %q, %v", s, wire, again, rest, err)
 		}

@@ -139,6 +139,7 @@ func (s *session) deliver(ctx context.Context) {
 		s.settleAll(s.a.left, o)
 		return
 	}
+	s.refuseUTF8()
 	for chunk := range slices.Chunk(slices.Clone(s.a.left), maxRecipients) {
 		if err := s.transaction(ctx, chunk); err != nil {
 			s.a.note(s.stamp(sessionTrouble(err))) // for those whose turn did not come

@@ -128,6 +128,8 @@ func silence(e *smtpclient.Error) queue.Outcome {
 		o = deferred(queue.LocalTrouble, stage, "the relay was stopping")
 	case errors.Is(e.Err, smtpclient.ErrEightBit):
 		o = failed(queue.Needs8BitMIME, stage, detail)
+	case errors.Is(e.Err, smtpclient.ErrSMTPUTF8):
+		o = failed(queue.NeedsSMTPUTF8, stage, detail)
 	case errors.Is(e.Err, smtpclient.ErrBody), errors.Is(e.Err, smtpclient.ErrArgument):
 		o = deferred(queue.LocalTrouble, stage, detail)
 	case errors.Is(e.Err, smtpclient.ErrProtocol), errors.Is(e.Err, smtpclient.ErrInjected):

@@ -27,6 +27,7 @@ type Options struct {
 	UserID        string     // of the local user who handed it in at a socket, "" over a network
 	TLS           string     // version and cipher for a person, "TLS 1.3, TLS_AES_128_GCM_SHA256"; "" in clear text
 	Authenticated bool
+	SMTPUTF8      bool   // the client said so (RFC 6531)
 	Recipient     string // forward-path without brackets if there is only one, else "": it would tell of blind copies
 
 	Signer Signer // nil: nothing is signed
@@ -36,6 +37,7 @@ type Options struct {
 type Info struct {
 	Size      int64  // bytes of Header and of what was written
 	Header    string // what the signer made: fields to stand before what was written
+	UTF8      bool   // the header has bytes above 127
 	EightBit  bool   // a byte above 127: the next hop must offer 8BITMIME
 	MessageID string // with its angle brackets; "" if the message has one that is malformed
 }
@@ -88,7 +90,7 @@ func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
 	if err := copyBody(out, in); err != nil {
 		return Info{}, err
 	}
-	info := Info{Size: out.size, EightBit: in.eightBit, MessageID: head.messageID}
+	info := Info{Size: out.size, EightBit: in.eightBit, UTF8: in.eightBit && hasEightBit(head.raw), MessageID: head.messageID}
 	if signature != nil {
 		info.Header, err = signature.Fields()
 		info.Size += int64(len(info.Header))

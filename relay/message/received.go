@@ -40,9 +40,12 @@ func received(o Options) string {
 	return fold(append(words, o.Now.Format(dateLayout)))
 }
 
-// protocol is one of the names of RFC 3848.
+// protocol is one of the names of RFC 3848 and RFC 6531, 4.3.
 func protocol(o Options) string {
 	name := "ESMTP"
+	if o.SMTPUTF8 {
+		name = "UTF8SMTP"
+	}
 	if o.TLS != "" {
 		name += "S"
 	}

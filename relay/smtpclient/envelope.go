@@ -4,15 +4,18 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Envelope is who a message is from and for. Addresses are in wire form (quoted where they must be, domains in ASCII)
-// without the angle brackets.
+// without the angle brackets; only with SMTPUTF8 their local parts may be beyond ASCII.
 type Envelope struct {
 	From     string   // "" is the null sender
 	To       []string // at least one
 	Size     int64    // bytes of the message, told to a server that offers SIZE; 0: not known
 	EightBit bool     // the message has bytes above 127
+	SMTPUTF8 bool     // an address or the header is UTF-8
 
 	// What the sender said about notices (RFC 3461). A server that does not offer DSN is not told.
 	Return     string   // "FULL", "HDRS"; "" for nothing
@@ -41,11 +44,11 @@ func (e Envelope) check() error {
 	if len(e.To) == 0 {
 		return &Error{Stage: StageRcpt, Err: fmt.Errorf("an envelope without recipients %w", ErrArgument)}
 	}
-	if e.From != "" && !isPath(e.From) {
+	if e.From != "" && !isPath(e.From, e.SMTPUTF8) {
 		return &Error{Stage: StageMail, Err: fmt.Errorf("the address %q %w", e.From, ErrArgument)}
 	}
 	for _, to := range e.To {
-		if !isPath(to) {
+		if !isPath(to, e.SMTPUTF8) {
 			return &Error{Stage: StageRcpt, Err: fmt.Errorf("the address %q %w", to, ErrArgument)}
 		}
 	}
@@ -54,12 +57,13 @@ func (e Envelope) check() error {
 
 const maxPath = 1000 // bytes; RFC 5321 section 4.5.3.1.3 asks for 256
 
-// isPath reports whether s is printable ASCII with brackets and spaces only inside of quotes, and quotes that match.
-func isPath(s string) bool {
+// isPath reports whether s is printable ASCII, or UTF-8 where that may be, with brackets and spaces only inside of quotes,
+// and quotes that match.
+func isPath(s string, wide bool) bool {
 	quoted, escaped := false, false
-	for _, c := range []byte(s) {
+	for _, c := range s {
 		switch {
-		case c < ' ' || c > '~':
+		case c < ' ' || c > '~' && !(wide && unicode.IsPrint(c) && c != utf8.RuneError):
 			return false
 		case escaped:
 			escaped = false
@@ -83,6 +87,9 @@ func (e Envelope) commands(ext Extensions) []string {
 	}
 	if ext.EightBitMIME && e.EightBit {
 		mail.WriteString(" BODY=8BITMIME")
+	}
+	if ext.SMTPUTF8 && e.SMTPUTF8 {
+		mail.WriteString(" SMTPUTF8")
 	}
 	if ext.DSN {
 		mail.WriteString(e.mailDSN())

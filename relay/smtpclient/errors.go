@@ -34,6 +34,8 @@ var (
 	ErrBody = errors.New("the message text is unusable")
 	// ErrEightBit: the message has bytes above 127 and the server offers no 8BITMIME (RFC 6152 section 3).
 	ErrEightBit = errors.New("the server does not take 8-bit text (no 8BITMIME)")
+	// ErrSMTPUTF8: an address or the header is beyond ASCII and the server offers no SMTPUTF8 (RFC 6531 section 3.2).
+	ErrSMTPUTF8 = errors.New("the server does not take addresses and headers in UTF-8 (no SMTPUTF8)")
 	// ErrArgument: the caller gave a name or an address that cannot go into a command.
 	ErrArgument = errors.New("cannot be sent in an SMTP command")
 	// ErrAuthClear: passwords go over TLS only.

@@ -27,6 +27,9 @@ func (c *Conn) Send(ctx context.Context, env Envelope, body io.Reader) (Result, 
 	if env.EightBit && !c.ext.EightBitMIME {
 		return t.res, &Error{Stage: StageMail, Err: ErrEightBit}
 	}
+	if env.SMTPUTF8 && !c.ext.SMTPUTF8 {
+		return t.res, &Error{Stage: StageMail, Err: ErrSMTPUTF8}
+	}
 	if err := t.envelope(env.commands(c.ext)); err != nil {
 		return t.res, err
 	}

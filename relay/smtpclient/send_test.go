@@ -174,7 +174,7 @@ func TestEnvelopeIsChecked(t *testing.T) {
 		c.Quit(t.Context())
 	}
 	for _, good := range []string{"a@x.test", `"a> b"@x.test`, `"a\" <b"@x.test`, "postmaster", "a@[192.0.2.1]"} {
-		if !isPath(good) {
+		if !isPath(good, false) {
 			t.Errorf("%q is refused", good)
 		}
 	}

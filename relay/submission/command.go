@@ -67,16 +67,23 @@ func parseMail(arg string) (sender address.Address, p mailParameters, refused *s
 	if !found {
 		return sender, p, smtpReply(501, "5.5.4", "Syntax: MAIL FROM:<user@example.org>")
 	}
-	sender, _, rest, err := address.ParsePath(strings.TrimLeft(path, " "))
+	path = strings.TrimLeft(path, " ")
+	sender, _, rest, err := address.ParsePathUTF8(path)
 	if err != nil {
 		return sender, p, smtpReply(501, "5.1.7", "Bad sender address: "+err.Error())
 	}
 	p, refused = parseMailParameters(rest)
+	if refused == nil && !p.utf8 && !isASCII(path) {
+		refused = errUTF8
+	}
 	return sender, p, refused
 }
 
-// parseRcpt reads the argument of RCPT: the recipient and the parameters. <postmaster> without a domain is the one of this host (RFC 5321, 4.1.1.3).
-func parseRcpt(arg, hostname string) (recipient address.Address, p rcptParameters, refused *smtp.SMTPError) {
+// errUTF8 is about an address, or an ORCPT, beyond ASCII (RFC 6531, 3.5).
+var errUTF8 = smtpReply(553, "5.6.7", "Addresses beyond ASCII are taken only with the parameter SMTPUTF8 of MAIL")
+
+// parseRcpt reads the argument of RCPT: the recipient and the parameters. wide says that MAIL had SMTPUTF8. <postmaster> without a domain is the one of this host (RFC 5321, 4.1.1.3).
+func parseRcpt(arg, hostname string, wide bool) (recipient address.Address, p rcptParameters, refused *smtp.SMTPError) {
 	path, found := cutPrefixFold(arg, "TO:")
 	if !found {
 		return recipient, p, smtpReply(501, "5.5.4", "Syntax: RCPT TO:<user@example.org>")
@@ -85,12 +92,14 @@ func parseRcpt(arg, hostname string) (recipient address.Address, p rcptParameter
 	if rest, found := cutPrefixFold(path, "<postmaster>"); found {
 		path = "<postmaster@" + hostname + ">" + rest
 	}
-	recipient, null, rest, err := address.ParsePath(path)
+	recipient, null, rest, err := address.ParsePathUTF8(path)
 	switch {
 	case err != nil:
 		return recipient, p, smtpReply(501, "5.1.3", "Bad recipient address: "+err.Error())
 	case null:
 		return recipient, p, smtpReply(501, "5.1.3", "Bad recipient address: <> can only be a sender")
+	case !wide && !isASCII(path):
+		return recipient, p, errUTF8
 	}
 	p, refused = parseRcptParameters(rest)
 	return recipient, p, refused
@@ -121,6 +130,10 @@ var errBase64 = smtpReply(501, "5.5.2", "The response must be base64")
 func isBase64(s string) bool {
 	_, err := base64.StdEncoding.DecodeString(s)
 	return err == nil || s == "="
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > 127 })
 }
 
 func cutPrefixFold(s, prefix string) (rest string, found bool) {

@@ -130,7 +130,7 @@ func (g *guard) askRcpt(arg string) *smtp.SMTPError {
 		return smtpReply(503, "5.5.1", "Send MAIL first")
 	}
 	var refused *smtp.SMTPError
-	g.asked.address, g.asked.rcptParameters, refused = parseRcpt(arg, g.srv.opts.Hostname)
+	g.asked.address, g.asked.rcptParameters, refused = parseRcpt(arg, g.srv.opts.Hostname, g.asked.utf8)
 	return g.unless(refused, "RCPT", "RCPT TO:<recipient@relay>") // here, too
 }
 
@@ -212,7 +212,7 @@ func (g *guard) helloReply(verb string) []byte {
 	if verb == "HELO" {
 		return fmt.Appendf(nil, "250 %s\r\n", o.Hostname)
 	}
-	lines := []string{o.Hostname + " Hello " + g.hello, "PIPELINING", "8BITMIME", "DSN"}
+	lines := []string{o.Hostname + " Hello " + g.hello, "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"}
 	if g.secure == nil && g.on.TLS == TLSStartTLS {
 		lines = append(lines, "STARTTLS")
 	}

@@ -81,7 +81,7 @@ func TestDialogue(t *testing.T) {
 			{"MAIL FROM:<a@b@c>", "501 5.1.7"},
 			{"MAIL FROM:<a@b>x", "501 5.1.7"},
 			{"MAIL FROM:<@us:v@ext>", "501 5.1.7"},
-			{"MAIL FROM:<ü@x>", "501 5.1.7"},
+			{"MAIL FROM:<ü@x>", "553 5.6.7"},
 			{"mail from: <a@b> ", "250 2.1.0"},
 		}},
 		{"null sender", []exchange{
@@ -114,12 +114,33 @@ func TestDialogue(t *testing.T) {
 			{"MAIL FROM:<a@b> BODY=8bitmime AUTH=<> SIZE=1", "250"},
 			{"RCPT TO:<b@c> SIZE=1", "555 5.5.4"},
 			{"RSET", "250"},
-			{"MAIL FROM:<a@b> SMTPUTF8", "555 5.5.4"},
+			{"MAIL FROM:<a@b> SMTPUTF8=", "501 5.5.4"},
+			{"MAIL FROM:<a@b> SMTPUTF8 SMTPUTF8", "501 5.5.4"},
 			{"MAIL FROM:<a@b> XYZZY=1", "555 5.5.4"},
 			{"MAIL FROM:<a@b> AUTH=a=b", "501 5.5.4"},
 			{"MAIL FROM:<a@b> BODY=BINARYMIME", "501 5.5.4"},
 			{"MAIL FROM:<a@b> SIZE=1 size=2", "501 5.5.4"},
 			{"MAIL FROM:<a@b> AUTH", "501 5.5.4"},
+		}},
+		{"beyond ASCII without SMTPUTF8", []exchange{
+			{"MAIL FROM:<a@bücher.example>", "553 5.6.7"},
+			{`MAIL FROM:<"ü"@b>`, "553 5.6.7"},
+			{"MAIL FROM:<a@xn--bcher-kva.example>", "250"},
+			{"RCPT TO:<ü@b>", "553 5.6.7"},
+			{"RCPT TO:<a@bücher.example>", "553 5.6.7"},
+			{"RCPT TO:<b@c> ORCPT=utf-8;ü@c", "553 5.6.7"},
+			{`RCPT TO:<b@c> ORCPT=utf-8;\x{FC}@c`, "250"},
+			{"RCPT TO:<b@c> SMTPUTF8", "555 5.5.4"},
+		}},
+		{"beyond ASCII with SMTPUTF8", []exchange{
+			{"MAIL FROM:<ü@bücher.example> smtputf8", "250"},
+			{"RCPT TO:<ü@bücher.example> ORCPT=utf-8;ü@c", "250"},
+			{"RCPT TO:<a\u202eb@c>", "501 5.1.3"},
+			{"RCPT TO:<a\xffb@c>", "501 5.1.3"},
+			{"RCPT TO:<ü>", "501 5.1.3"},
+			{"RSET", "250"},
+			{"MAIL FROM:<a@b>", "250"},
+			{"RCPT TO:<ü@b>", "553 5.6.7"},
 		}},
 		{"DSN, the message", []exchange{
 			{"MAIL FROM:<a@b> RET=ALL", "501 5.5.4 RET must"},
@@ -228,7 +249,7 @@ func TestTooManyCommands(t *testing.T) {
 }
 
 func TestHelloReply(t *testing.T) {
-	want := "250-relay.test Hello client.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n%s" +
+	want := "250-relay.test Hello client.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n%s" +
 		"250-SIZE 1048576\r\n250-LIMITS RCPTMAX=5\r\n250 ENHANCEDSTATUSCODES\r\n"
 	r := start(t, open)
 	c := r.dial()
@@ -252,7 +273,7 @@ func TestPipelining(t *testing.T) {
 	c.send("EHLO client.test\r\nMAIL FROM:<a@app.test>\r\nRCPT TO:<b@dest.test>\r\nRCPT TO:<bad>\r\nDATA\r\n")
 	buf := make([]byte, 4096)
 	n, err := c.conn.Read(buf)
-	if err != nil || strings.Count(string(buf[:n]), "\r\n") != 8+4 {
+	if err != nil || strings.Count(string(buf[:n]), "\r\n") != 9+4 {
 		t.Fatalf("one read gives %q, %v", buf[:n], err)
 	}
 	go c.send("\r\nhello\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<c@dest.test>\r\nQUIT\r\n")

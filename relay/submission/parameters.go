@@ -15,6 +15,7 @@ type mailParameters struct {
 	size       int64        // of the message as the client declares it; 0: not said
 	ret        queue.Return // RFC 3461, 4.3
 	envelopeID string       // RFC 3461, 4.4
+	utf8       bool         // SMTPUTF8 (RFC 6531)
 }
 
 // rcptParameters is what a client says behind a recipient.
@@ -48,6 +49,11 @@ func parseMailParameters(s string) (p mailParameters, refused *smtp.SMTPError) {
 			if p.envelopeID, err = dsn.ParseEnvelopeID(value); err != nil {
 				return smtpReply(501, "5.5.4", "ENVID "+err.Error())
 			}
+		case "SMTPUTF8":
+			if given {
+				return smtpReply(501, "5.5.4", "SMTPUTF8 has no value")
+			}
+			p.utf8 = true
 		default:
 			return errParameter("MAIL")
 		}

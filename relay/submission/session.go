@@ -21,8 +21,8 @@ type session struct {
 	sender     address.Address // zero: the null sender
 	recipients []address.Address
 	known      map[address.Address]bool // the same
-	mail       mailParameters           // what the client said about the message
-	wishes     []rcptParameters         // and about each of the recipients
+	said       mailParameters           // about the message
+	wishes     []rcptParameters         // about each of the recipients
 }
 
 func newSession(c *smtp.Conn) (smtp.Session, error) {
@@ -43,7 +43,7 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 	if limit := s.guard.srv.opts.MessageSize; s.guard.asked.size > limit {
 		return tooLarge(limit)
 	}
-	s.sender, s.mail = s.guard.asked.address, s.guard.asked.mailParameters
+	s.sender, s.said = s.guard.asked.address, s.guard.asked.mailParameters
 	s.known = map[address.Address]bool{}
 	return nil
 }
@@ -107,6 +107,7 @@ func (s *session) accept(b *body) (queue.Item, error) {
 		return item, err
 	}
 	item.Size, item.EightBit, item.Header = info.Size, info.EightBit, info.Header
+	item.SMTPUTF8 = info.UTF8 && s.said.utf8
 	if err := srv.opts.Queue.Enqueue(srv.work, item, store); err != nil {
 		return item, err
 	}
@@ -126,7 +127,7 @@ func (s *session) newItem() queue.Item {
 		Expires: now.Add(o.Lifetime),
 		Account: s.guard.account,
 		Client:  clientText(s.guard.client),
-		Return:  s.mail.ret, EnvelopeID: s.mail.envelopeID,
+		Return:  s.said.ret, EnvelopeID: s.said.envelopeID,
 	}
 	for i, r := range s.recipients {
 		item.Recipients = append(item.Recipients, queue.Recipient{
@@ -144,6 +145,7 @@ func (s *session) trace(item queue.Item) message.Options {
 		Helo: s.guard.hello, Client: s.guard.client, UserID: s.guard.userID,
 		Authenticated: item.Account != "" && s.guard.userID == "", // that is: by AUTH
 		Signer:        s.guard.srv.opts.Signer,
+		SMTPUTF8:      s.said.utf8,
 	}
 	if version, cipher := s.tlsFacts(); version != "" {
 		o.TLS = "TLS " + version + ", " + cipher

@@ -17,7 +17,7 @@ func TestAccepted(t *testing.T) {
 	r := start(t, open, func(o *Options) { o.Now, o.Recipients = func() time.Time { return now }, 10 })
 	c := r.dialTLS()
 	c.say("EHLO client.test", "250")
-	c.say("MAIL FROM:<A@App.test> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=Q+2B1", "250")
+	c.say("MAIL FROM:<A@App.test> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=Q+2B1 SMTPUTF8", "250")
 	recipients := []string{
 		"b@Dest.test", "b@dest.TEST", `"b"@dest.test`, `"x>y z"@dest.test`, "u@bücher.example", "Postmaster",
 	}
@@ -47,7 +47,7 @@ func TestAccepted(t *testing.T) {
 	never.Notify = queue.NotifyNever
 	want := queue.Item{
 		ID: m.ID, Sender: "A@app.test", Size: int64(len(m.text)), Arrived: now, Expires: now.Add(72 * time.Hour),
-		EightBit: true, Client: "192.0.2.1", Return: queue.ReturnHeaders, EnvelopeID: "Q+1",
+		EightBit: true, SMTPUTF8: true, Client: "192.0.2.1", Return: queue.ReturnHeaders, EnvelopeID: "Q+1",
 		Recipients: []queue.Recipient{recipient("b@dest.test", "dest.test"), recipient(`"x>y z"@dest.test`, "dest.test"),
 			recipient("u@xn--bcher-kva.example", "xn--bcher-kva.example"), recipient("postmaster@relay.test", "relay.test"), told, never},
 	}
@@ -57,7 +57,7 @@ func TestAccepted(t *testing.T) {
 	if !strings.HasSuffix(reply, " "+m.ID.String()+"\r\n") {
 		t.Errorf("the reply %q does not name the message %s", reply, m.ID)
 	}
-	trace := []string{"Received: from client.test ([192.0.2.1])", "with ESMTPS", "(TLS 1.3, TLS_", "Message-ID: <"}
+	trace := []string{"Received: from client.test ([192.0.2.1])", "with UTF8SMTPS", "(TLS 1.3, TLS_", "Message-ID: <"}
 	for _, s := range trace {
 		if !strings.Contains(m.text, s) {
 			t.Errorf("no %q in %s", s, m.text)
@@ -67,6 +67,34 @@ func TestAccepted(t *testing.T) {
 		` account="" tls_version=1.3`
 	if !strings.Contains(r.log.String(), line) {
 		t.Errorf("no %q in the log:\n%s", line, r.log)
+	}
+}
+
+// A message needs SMTPUTF8 for its header only if the client said that it is UTF-8; 8-bit bytes in the body never do.
+func TestUTF8Header(t *testing.T) {
+	r := start(t, open)
+	c := r.dial()
+	c.say("EHLO client.test", "250")
+	for _, tc := range []struct {
+		parameter, text string
+		want            bool
+	}{
+		{"", "Subject: ü\r\n\r\nhi\r\n", false},
+		{" SMTPUTF8", "Subject: ü\r\n\r\nhi\r\n", true},
+		{" SMTPUTF8", "Subject: x\r\n\r\nü\r\n", false},
+		{" SMTPUTF8", "no header, but ü\r\n", false},
+	} {
+		c.say("MAIL FROM:<jörg@app.test>"+tc.parameter, map[bool]string{true: "553 5.6.7", false: "250"}[tc.parameter == ""])
+		if tc.parameter == "" {
+			c.say("MAIL FROM:<a@app.test>", "250")
+		}
+		c.say("RCPT TO:<b@dest.test>", "250")
+		c.say("DATA", "354")
+		c.send(tc.text + ".\r\n")
+		c.expect("250")
+		if m := r.queue.take()[0]; m.SMTPUTF8 != tc.want || !m.EightBit {
+			t.Errorf("%q with %q: SMTPUTF8 %v, 8-bit %v", tc.text, tc.parameter, m.SMTPUTF8, m.EightBit)
+		}
 	}
 }
 
