@@ -155,6 +155,7 @@ func (s *Scheduler) compose(ctx context.Context, n Notice, id ID, now time.Time)
 func noticeItem(n Notice, id ID, now time.Time, size int64, schedule Schedule) Item {
 	return Item{
 		ID: id, Size: size, Arrived: now, Expires: now.Add(schedule.Lifetime),
+		RequireTLS: n.Item.RequireTLS, // it has the header of the message (RFC 8689, 5)
 		Recipients: []Recipient{{Address: n.Item.Sender, Destination: DestinationOf(n.Item.Sender), NextAttempt: now,
 			Notify: NotifyNever}},
 	}

@@ -23,14 +23,15 @@ var (
 	Loop              = Cause{"loop", "5.4.6"}
 	MessageTooLarge   = Cause{"message-too-large", "5.3.4"}
 	Needs8BitMIME     = Cause{"needs-8bitmime", "5.6.3"}
-	NeedsSMTPUTF8     = Cause{"needs-smtputf8", "5.6.7"} // RFC 6531 section 3.5
-	LocalTrouble      = Cause{"local-trouble", "4.3.0"}  // this relay could not read the message or was stopping
+	NeedsSMTPUTF8     = Cause{"needs-smtputf8", "5.6.7"}    // RFC 6531 section 3.5
+	NeedsRequireTLS   = Cause{"needs-requiretls", "5.7.30"} // RFC 8689 section 6
+	LocalTrouble      = Cause{"local-trouble", "4.3.0"}     // this relay could not read the message or was stopping
 )
 
 // Causes lists the table.
 func Causes() []Cause {
 	return []Cause{
 		NullMX, NoSuchDomain, NoMailHost, DNSTrouble, AddressRefused, ConnectionRefused, ConnectionTimeout, ConnectionLost,
-		RemoteTemporary, RemotePermanent, RemoteProtocol, AuthRefused, Loop, MessageTooLarge, Needs8BitMIME, NeedsSMTPUTF8, LocalTrouble,
+		RemoteTemporary, RemotePermanent, RemoteProtocol, AuthRefused, Loop, MessageTooLarge, Needs8BitMIME, NeedsSMTPUTF8, NeedsRequireTLS, LocalTrouble,
 	}
 }

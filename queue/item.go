@@ -14,6 +14,7 @@ type Item struct {
 	Return     Return // how much of it a failure notice returns
 	EnvelopeID string // the sender's own name for this mail, printable ASCII (RFC 3461, 4.4); "" if it gave none
 	SMTPUTF8   bool   // its header is UTF-8 (RFC 6532): the next hop must offer SMTPUTF8; of addresses one sees it by themselves
+	RequireTLS bool   // the sender asked for TLS with verified certificates on the whole way, or for no delivery (RFC 8689)
 
 	EightBit bool   // the message has bytes above 127: the next hop must offer 8BITMIME
 	Account  string // the authenticated account that submitted it, "" if it came from a listed network

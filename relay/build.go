@@ -110,12 +110,13 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 
 		ConnectionsPerAddress: cfg.Limits.ConnectionsPerAddress,
 
-		Accounts: accounts,
-		Queue:    q,
-		Lifetime: time.Duration(cfg.Queue.Lifetime),
-		Log:      log,
-		Now:      time.Now,
-		Signer:   signer,
+		Accounts:   accounts,
+		Queue:      q,
+		Lifetime:   time.Duration(cfg.Queue.Lifetime),
+		Log:        log,
+		Now:        time.Now,
+		Signer:     signer,
+		RequireTLS: routesAll(cfg),
 	}
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{
@@ -124,6 +125,12 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 	}
 	s := submission.New(o)
 	return s, s.Listen()
+}
+
+// routesAll reports whether all mail goes to hosts that the operator named. Only then REQUIRETLS is worth offering: a host
+// that DNS names is not certain as long as the resolver's word on DNSSEC is not asked for, and all such mail would fail.
+func routesAll(cfg *configs.Config) bool {
+	return slices.ContainsFunc(cfg.Routes, func(r configs.Route) bool { return r.Domain == "*" })
 }
 
 var (

@@ -17,8 +17,9 @@ var errCodec = errors.New("the record's content makes no sense")
 const (
 	flagEightBit = 0x01
 	flagSMTPUTF8 = 0x02
+	flagSecure   = 0x04 // RequireTLS
 	returnShift  = 3
-	itemBits     = 0x1b
+	itemBits     = 0x1f
 )
 
 // Bits of a recipient's first byte; the lowest two are the state.
@@ -42,7 +43,8 @@ const (
 func appendItem(b []byte, it *queue.Item) []byte {
 	b = append(b, itemVersion)
 	b = binary.LittleEndian.AppendUint64(b, uint64(it.ID))
-	b = append(b, boolBit(it.EightBit, flagEightBit)|boolBit(it.SMTPUTF8, flagSMTPUTF8)|byte(it.Return)<<returnShift)
+	b = append(b, boolBit(it.EightBit, flagEightBit)|boolBit(it.SMTPUTF8, flagSMTPUTF8)|
+		boolBit(it.RequireTLS, flagSecure)|byte(it.Return)<<returnShift)
 	b = binary.AppendVarint(b, it.Size)
 	b = appendString(b, it.Sender)
 	b = appendString(b, it.EnvelopeID)
@@ -125,6 +127,7 @@ func (d *decoder) item() queue.Item {
 	flags := d.byte()
 	it.EightBit = flags&flagEightBit != 0
 	it.SMTPUTF8 = flags&flagSMTPUTF8 != 0
+	it.RequireTLS = flags&flagSecure != 0
 	it.Return = queue.Return(flags >> returnShift)
 	d.bad = d.bad || flags&^itemBits != 0 || it.Return > queue.ReturnHeaders
 	it.Size = d.varint()

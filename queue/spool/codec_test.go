@@ -22,7 +22,7 @@ func fullItem() queue.Item {
 	}
 	return queue.Item{
 		ID: 1<<63 + 5, Sender: "bounce+\"a b\"@example.org", Size: 50 << 20, Arrived: at, Expires: at.Add(72 * time.Hour),
-		SMTPUTF8: true, Return: queue.ReturnHeaders, EnvelopeID: "QQ+314=159",
+		SMTPUTF8: true, RequireTLS: true, Return: queue.ReturnHeaders, EnvelopeID: "QQ+314=159",
 		EightBit: true, Account: "shop", Client: "192.0.2.1:4711",
 		Header: "DKIM-Signature: v=1;\r\n b=x\r\n",
 		Recipients: []queue.Recipient{

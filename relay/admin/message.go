@@ -21,6 +21,7 @@ type Message struct {
 	Return     string      `json:"return,omitempty"`      // what the sender asked of failure notices, FULL or HDRS
 	EnvelopeID string      `json:"envelope_id,omitempty"` // the sender's own name for this mail
 	SMTPUTF8   bool        `json:"smtputf8,omitempty"`    // the header is UTF-8
+	RequireTLS bool        `json:"require_tls,omitempty"` // only over TLS with verified certificates (REQUIRETLS)
 	EightBit   bool        `json:"eight_bit"`             // the text has bytes above 127
 	Account    string      `json:"account"`               // that submitted it; "" if it came from a listed network
 	Client     string      `json:"client"`                // address that submitted it; "" for notices made here
@@ -47,7 +48,7 @@ const maxDiagnostic = 500
 
 func newMessage(item *queue.Item) Message {
 	m := Message{ID: item.ID, Sender: item.Sender, Size: item.Size, Arrived: item.Arrived.UTC(), Expires: item.Expires.UTC(),
-		Return: item.Return.String(), EnvelopeID: item.EnvelopeID, SMTPUTF8: item.SMTPUTF8,
+		Return: item.Return.String(), EnvelopeID: item.EnvelopeID, SMTPUTF8: item.SMTPUTF8, RequireTLS: item.RequireTLS,
 		Recipients: []Recipient{}, EightBit: item.EightBit, Account: item.Account, Client: item.Client}
 	for i := range item.Recipients {
 		r := &item.Recipients[i]

@@ -61,6 +61,9 @@ func (d *Deliverer) Deliver(ctx context.Context, job queue.Job) []queue.Outcome 
 			a.decision = a.decision.WithoutClearText()
 		}
 	}
+	if job.Item.RequireTLS {
+		a.decision = a.decision.Authenticated()
+	}
 	a.run(ctx)
 	return a.result()
 }
@@ -83,6 +86,7 @@ type attempt struct {
 // run goes through the hosts and their addresses.
 func (a *attempt) run(ctx context.Context) {
 	hosts, none := a.d.nextHops(ctx, a.job.Destination())
+	hosts, none = a.provenHosts(hosts, none)
 	if len(hosts) == 0 {
 		a.note(trouble{Outcome: none, weight: weightFinal})
 		return

@@ -8,7 +8,7 @@ import (
 // envelopeOf is the envelope of a message for some of its recipients.
 func envelopeOf(item *queue.Item, recipients []int) smtpclient.Envelope {
 	env := smtpclient.Envelope{
-		From: item.Sender, Size: item.Size, EightBit: item.EightBit,
+		From: item.Sender, Size: item.Size, EightBit: item.EightBit, RequireTLS: item.RequireTLS,
 		Return: item.Return.String(), EnvelopeID: item.EnvelopeID,
 	}
 	for _, i := range recipients {

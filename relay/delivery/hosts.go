@@ -16,6 +16,7 @@ type host struct {
 	port     uint16
 	route    *Route // nil for an MX host
 	implicit bool   // the domain itself, for want of an MX record
+	unproven bool   // named by DNS that is not signed: it may be anyone's
 }
 
 // implicitTLS reports whether the session starts with the handshake.
@@ -51,7 +52,7 @@ func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.
 	if implicit {
 		records = []dns.MX{{Host: domain}}
 	}
-	hosts := d.mxHosts(records, implicit)
+	hosts := d.mxHosts(records, implicit, !answer.Authentic)
 	if len(hosts) == 0 {
 		return nil, failed(queue.Loop, queue.StageDNS, "mail for "+domain+" would come back to this relay: it is the best MX itself")
 	}
@@ -60,7 +61,7 @@ func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.
 
 // mxHosts takes the MX records sorted by preference up to this relay itself: mail must not go to a host that is no better
 // (RFC 5321 section 5.1).
-func (d *Deliverer) mxHosts(records []dns.MX, implicit bool) []host {
+func (d *Deliverer) mxHosts(records []dns.MX, implicit, unproven bool) []host {
 	var hosts []host
 	own := len(records)
 	for i, mx := range records {
@@ -73,7 +74,7 @@ func (d *Deliverer) mxHosts(records []dns.MX, implicit bool) []host {
 		if own < len(records) && mx.Preference >= records[own].Preference {
 			break
 		}
-		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port, implicit: implicit})
+		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port, implicit: implicit, unproven: unproven})
 	}
 	return hosts
 }

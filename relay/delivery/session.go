@@ -77,6 +77,9 @@ func (s *session) open(ctx context.Context) trouble {
 	if v := s.decision.Judge(offered, state); !v.Pass {
 		return policyTrouble(v.Cause, v.Detail)
 	}
+	if s.a.strict() && !s.ext.RequireTLS {
+		return trouble{failed(queue.NeedsRequireTLS, queue.StageHello, "the server does not offer REQUIRETLS"), weightSaid}
+	}
 	if s.host.login() {
 		if err := s.conn.Auth(ctx, s.host.route.Username, s.host.route.Password); err != nil {
 			return sessionTrouble(err)

@@ -48,7 +48,7 @@ func (c Composer) Compose(n queue.Notice, id queue.ID, now time.Time, original i
 			return nil, fmt.Errorf("%w: there is no recipient %d", ErrNoRecipients, i)
 		}
 	}
-	returned, err := readReturned(original, n.Kind == queue.NoticeFailure && n.Item.Return != queue.ReturnHeaders)
+	returned, err := readReturned(original, n.Kind == queue.NoticeFailure && mayReturnWhole(&n.Item))
 	if err != nil {
 		return nil, fmt.Errorf("reading the message to return: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"mime"
 	"strings"
+
+	"tlsrelay/queue"
 )
 
 // maxReturned is the largest message in octets that a notice returns whole; of a larger one it returns the header.
@@ -34,6 +36,11 @@ func readReturned(r io.Reader, whole bool) (returned, error) {
 		ret.whole = b
 	}
 	return ret, nil
+}
+
+// mayReturnWhole reports whether the sender lets a notice give back the whole message (RFC 3461, 4.3; RFC 8689, 5).
+func mayReturnWhole(item *queue.Item) bool {
+	return item.Return != queue.ReturnHeaders && !item.RequireTLS
 }
 
 // parts is the third part of the notice, if there is anything to return.

@@ -9,6 +9,11 @@ import (
 
 // RET=HDRS is kept, and RET=FULL only for what failed (RFC 3461, 4.3).
 func TestReturnParameter(t *testing.T) {
+	private := sample("remote-permanent", queue.NoticeFailure)
+	private.Item.Return, private.Item.RequireTLS = queue.ReturnFull, true
+	if p, err := parse(compose(t, composer("en"), private, original)); err != nil || p.kind != "text/rfc822-headers" {
+		t.Errorf("with REQUIRETLS: third part %q, %v", p.kind, err)
+	}
 	for _, tc := range []struct {
 		kind queue.NoticeKind
 		ret  queue.Return

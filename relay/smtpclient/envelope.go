@@ -17,6 +17,10 @@ type Envelope struct {
 	EightBit bool     // the message has bytes above 127
 	SMTPUTF8 bool     // an address or the header is UTF-8
 
+	// RequireTLS tells a server that offers REQUIRETLS that the message needs TLS from there on, too. Whether it may go to one
+	// that does not is for the caller to say.
+	RequireTLS bool
+
 	// What the sender said about notices (RFC 3461). A server that does not offer DSN is not told.
 	Return     string   // "FULL", "HDRS"; "" for nothing
 	EnvelopeID string   // not encoded; "" for none
@@ -90,6 +94,9 @@ func (e Envelope) commands(ext Extensions) []string {
 	}
 	if ext.SMTPUTF8 && e.SMTPUTF8 {
 		mail.WriteString(" SMTPUTF8")
+	}
+	if ext.RequireTLS && e.RequireTLS {
+		mail.WriteString(" REQUIRETLS")
 	}
 	if ext.DSN {
 		mail.WriteString(e.mailDSN())

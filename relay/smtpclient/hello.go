@@ -18,6 +18,7 @@ type Extensions struct {
 	DSN          bool     // RFC 3461
 	Size         bool     // RFC 1870: MAIL may tell the size
 	MaxSize      int64    // the largest message the server takes, bytes; 0: not said
+	RequireTLS   bool     // RFC 8689
 	Auth         []string // mechanisms, upper case, RFC 4954
 }
 
@@ -70,6 +71,8 @@ func parseExtensions(reply Reply) Extensions {
 			e.SMTPUTF8 = true
 		case "CHUNKING":
 			e.Chunking = true
+		case "REQUIRETLS":
+			e.RequireTLS = true
 		case "DSN":
 			e.DSN = true
 		case "SIZE":

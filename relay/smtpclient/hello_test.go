@@ -12,9 +12,9 @@ func TestParseExtensions(t *testing.T) {
 		in   string
 		want Extensions
 	}{
-		{"all, in any case", "250-mx.test\n250-StartTLS\n250-Pipelining\n250-8bitmime\n250-SMTPUTF8\n250-CHUNKING\n" +
+		{"all, in any case", "250-mx.test\n250-StartTLS\n250-Pipelining\n250-8bitmime\n250-SMTPUTF8\n250-CHUNKING\n250-RequireTLS\n" +
 			"250-dsn\n250-size 52428800\n250 auth plain LOGIN\n",
-			Extensions{true, true, true, true, true, true, true, 52428800, []string{"PLAIN", "LOGIN"}}},
+			Extensions{true, true, true, true, true, true, true, 52428800, true, []string{"PLAIN", "LOGIN"}}},
 		{"none", "250 mx.test\n", Extensions{}},
 		{"bare code", "250\n", Extensions{}},
 		{"the first line is a name", "250-STARTTLS\n250 HELP\n", Extensions{}},

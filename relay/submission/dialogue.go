@@ -122,6 +122,9 @@ func (g *guard) askMail(arg string) *smtp.SMTPError {
 	}
 	var refused *smtp.SMTPError
 	g.asked.address, g.asked.mailParameters, refused = parseMail(arg)
+	if refused == nil && g.asked.requireTLS && g.secure == nil {
+		refused = smtpReply(530, "5.7.10", "REQUIRETLS is possible only over TLS: send STARTTLS first")
+	}
 	return g.unless(refused, "MAIL", "MAIL FROM:<>") // the session takes the address from g.asked
 }
 
@@ -218,6 +221,9 @@ func (g *guard) helloReply(verb string) []byte {
 	}
 	if g.secure != nil && g.on.Auth != AuthOff {
 		lines = append(lines, "AUTH "+plain+" "+login)
+	}
+	if g.secure != nil && o.RequireTLS {
+		lines = append(lines, "REQUIRETLS")
 	}
 	lines = append(lines, fmt.Sprintf("SIZE %d", o.MessageSize), fmt.Sprintf("LIMITS RCPTMAX=%d", o.Recipients))
 	return []byte("250-" + strings.Join(lines, "\r\n250-") + "\r\n250 ENHANCEDSTATUSCODES\r\n")

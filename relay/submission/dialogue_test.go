@@ -115,6 +115,8 @@ func TestDialogue(t *testing.T) {
 			{"RCPT TO:<b@c> SIZE=1", "555 5.5.4"},
 			{"RSET", "250"},
 			{"MAIL FROM:<a@b> SMTPUTF8=", "501 5.5.4"},
+			{"MAIL FROM:<a@b> REQUIRETLS", "530 5.7.10"},
+			{"MAIL FROM:<a@b> REQUIRETLS=1", "501 5.5.4"},
 			{"MAIL FROM:<a@b> SMTPUTF8 SMTPUTF8", "501 5.5.4"},
 			{"MAIL FROM:<a@b> XYZZY=1", "555 5.5.4"},
 			{"MAIL FROM:<a@b> AUTH=a=b", "501 5.5.4"},
@@ -259,6 +261,12 @@ func TestHelloReply(t *testing.T) {
 	c = r.dialTLS()
 	if got := c.say("EHLO client.test", "250"); got != fmt.Sprintf(want, "250-AUTH PLAIN LOGIN\r\n") {
 		t.Errorf("in TLS: %q", got)
+	}
+	secure := start(t, open, func(o *Options) { o.RequireTLS = true })
+	for want, c := range map[bool]*client{false: secure.dial(), true: secure.dialTLS()} {
+		if got := c.say("EHLO client.test", "250"); strings.Contains(got, "REQUIRETLS") != want {
+			t.Errorf("in TLS %v: %q", want, got)
+		}
 	}
 	c = start(t, Listener{}).dial()
 	if got := c.say("EHLO client.test", "250"); got != fmt.Sprintf(want, "") {

@@ -76,7 +76,8 @@ type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time // the time of arrival
 
-	Signer message.Signer // nil: nothing is signed
+	Signer     message.Signer // nil: nothing is signed
+	RequireTLS bool           // offer REQUIRETLS (RFC 8689) over TLS; whether it is honoured is up to delivery
 }
 
 // check finds options that cannot work.

@@ -16,6 +16,7 @@ type mailParameters struct {
 	ret        queue.Return // RFC 3461, 4.3
 	envelopeID string       // RFC 3461, 4.4
 	utf8       bool         // SMTPUTF8 (RFC 6531)
+	requireTLS bool         // REQUIRETLS (RFC 8689)
 }
 
 // rcptParameters is what a client says behind a recipient.
@@ -54,6 +55,11 @@ func parseMailParameters(s string) (p mailParameters, refused *smtp.SMTPError) {
 				return smtpReply(501, "5.5.4", "SMTPUTF8 has no value")
 			}
 			p.utf8 = true
+		case "REQUIRETLS":
+			if given {
+				return smtpReply(501, "5.5.4", "REQUIRETLS has no value")
+			}
+			p.requireTLS = true
 		default:
 			return errParameter("MAIL")
 		}

@@ -127,7 +127,7 @@ func (s *session) newItem() queue.Item {
 		Expires: now.Add(o.Lifetime),
 		Account: s.guard.account,
 		Client:  clientText(s.guard.client),
-		Return:  s.said.ret, EnvelopeID: s.said.envelopeID,
+		Return:  s.said.ret, EnvelopeID: s.said.envelopeID, RequireTLS: s.said.requireTLS,
 	}
 	for i, r := range s.recipients {
 		item.Recipients = append(item.Recipients, queue.Recipient{

@@ -17,7 +17,7 @@ func TestAccepted(t *testing.T) {
 	r := start(t, open, func(o *Options) { o.Now, o.Recipients = func() time.Time { return now }, 10 })
 	c := r.dialTLS()
 	c.say("EHLO client.test", "250")
-	c.say("MAIL FROM:<A@App.test> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=Q+2B1 SMTPUTF8", "250")
+	c.say("MAIL FROM:<A@App.test> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=Q+2B1 SMTPUTF8 REQUIRETLS", "250")
 	recipients := []string{
 		"b@Dest.test", "b@dest.TEST", `"b"@dest.test`, `"x>y z"@dest.test`, "u@bücher.example", "Postmaster",
 	}
@@ -47,7 +47,7 @@ func TestAccepted(t *testing.T) {
 	never.Notify = queue.NotifyNever
 	want := queue.Item{
 		ID: m.ID, Sender: "A@app.test", Size: int64(len(m.text)), Arrived: now, Expires: now.Add(72 * time.Hour),
-		EightBit: true, SMTPUTF8: true, Client: "192.0.2.1", Return: queue.ReturnHeaders, EnvelopeID: "Q+1",
+		EightBit: true, SMTPUTF8: true, RequireTLS: true, Client: "192.0.2.1", Return: queue.ReturnHeaders, EnvelopeID: "Q+1",
 		Recipients: []queue.Recipient{recipient("b@dest.test", "dest.test"), recipient(`"x>y z"@dest.test`, "dest.test"),
 			recipient("u@xn--bcher-kva.example", "xn--bcher-kva.example"), recipient("postmaster@relay.test", "relay.test"), told, never},
 	}
