@@ -61,8 +61,9 @@ func checkHello(name string) *smtp.SMTPError {
 	return nil
 }
 
-// parseMail reads the argument of MAIL: the sender, zero for the null sender, and the parameters.
-func parseMail(arg string) (sender address.Address, p mailParameters, refused *smtp.SMTPError) {
+// parseMail reads the argument of MAIL: the sender, zero for the null sender, and the parameters, which
+// only a client has that said EHLO.
+func parseMail(arg string, extended bool) (sender address.Address, p mailParameters, refused *smtp.SMTPError) {
 	path, found := cutPrefixFold(arg, "FROM:")
 	if !found {
 		return sender, p, smtpReply(501, "5.5.4", "Syntax: MAIL FROM:<user@example.org>")
@@ -72,6 +73,9 @@ func parseMail(arg string) (sender address.Address, p mailParameters, refused *s
 	if err != nil {
 		return sender, p, smtpReply(501, "5.1.7", "Bad sender address: "+err.Error())
 	}
+	if rest != "" && !extended {
+		return sender, p, errHELO
+	}
 	p, refused = parseMailParameters(rest)
 	if refused == nil && !p.utf8 && !isASCII(path) {
 		refused = errUTF8
@@ -79,11 +83,14 @@ func parseMail(arg string) (sender address.Address, p mailParameters, refused *s
 	return sender, p, refused
 }
 
+// errHELO is about a client that wants extensions and has not asked for them (RFC 5321, 2.2.1).
+var errHELO = smtpReply(555, "5.5.4", "Parameters are only for clients that said EHLO, not HELO")
+
 // errUTF8 is about an address, or an ORCPT, beyond ASCII (RFC 6531, 3.5).
 var errUTF8 = smtpReply(553, "5.6.7", "Addresses beyond ASCII are taken only with the parameter SMTPUTF8 of MAIL")
 
 // parseRcpt reads the argument of RCPT: the recipient and the parameters. wide says that MAIL had SMTPUTF8. <postmaster> without a domain is the one of this host (RFC 5321, 4.1.1.3).
-func parseRcpt(arg, hostname string, wide bool) (recipient address.Address, p rcptParameters, refused *smtp.SMTPError) {
+func parseRcpt(arg, hostname string, extended, wide bool) (recipient address.Address, p rcptParameters, refused *smtp.SMTPError) {
 	path, found := cutPrefixFold(arg, "TO:")
 	if !found {
 		return recipient, p, smtpReply(501, "5.5.4", "Syntax: RCPT TO:<user@example.org>")
@@ -98,6 +105,8 @@ func parseRcpt(arg, hostname string, wide bool) (recipient address.Address, p rc
 		return recipient, p, smtpReply(501, "5.1.3", "Bad recipient address: "+err.Error())
 	case null:
 		return recipient, p, smtpReply(501, "5.1.3", "Bad recipient address: <> can only be a sender")
+	case rest != "" && !extended:
+		return recipient, p, errHELO
 	case !wide && !isASCII(path):
 		return recipient, p, errUTF8
 	}

@@ -12,6 +12,7 @@ import (
 // dialogue is how far the conversation is.
 type dialogue struct {
 	hello      string // the client's name; "" before EHLO or HELO
+	extended   bool   // it said EHLO, so it may use extensions
 	mail       bool   // a sender is accepted
 	recipients int    // accepted
 	loggingIn  bool   // the next line is a response of AUTH, not a command
@@ -27,6 +28,7 @@ type dialogue struct {
 
 	errors, failedLogins, commands int
 	blocked                        bool // a login was refused unchecked
+	refusals                       int  // of mail, see refusals.go
 }
 
 // command answers a line from the client, or passes go-smtp a command that it stands for.
@@ -60,6 +62,9 @@ func (g *guard) command(line []byte) {
 func (g *guard) logRefusal(verb string, reply []byte) {
 	switch verb {
 	case "MAIL", "RCPT", "DATA":
+		if !g.logsRefusal() {
+			return
+		}
 		g.srv.opts.Log.Info("refused", "client", clientText(g.client), "account", g.account, "command", verb,
 			"reply", strings.TrimSpace(string(reply)))
 	}
@@ -82,7 +87,12 @@ func (g *guard) dispatch(verb, arg string) *smtp.SMTPError {
 			return smtpReply(501, "5.5.4", verb+" takes no argument")
 		}
 		g.pass(verb, verb)
-	case "NOOP", "VRFY":
+	case "VRFY":
+		if arg == "" {
+			return smtpReply(501, "5.5.4", "Syntax: VRFY user@example.org")
+		}
+		g.pass(verb, verb)
+	case "NOOP":
 		g.pass(verb, verb)
 	case "AUTH":
 		return g.askAuth(arg)
@@ -121,7 +131,7 @@ func (g *guard) askMail(arg string) *smtp.SMTPError {
 		return smtpReply(503, "5.5.1", "There is a sender already: RSET starts over")
 	}
 	var refused *smtp.SMTPError
-	g.asked.address, g.asked.mailParameters, refused = parseMail(arg)
+	g.asked.address, g.asked.mailParameters, refused = parseMail(arg, g.extended)
 	if refused == nil && g.asked.requireTLS && g.secure == nil {
 		refused = smtpReply(530, "5.7.10", "REQUIRETLS is possible only over TLS: send STARTTLS first")
 	}
@@ -133,7 +143,7 @@ func (g *guard) askRcpt(arg string) *smtp.SMTPError {
 		return smtpReply(503, "5.5.1", "Send MAIL first")
 	}
 	var refused *smtp.SMTPError
-	g.asked.address, g.asked.rcptParameters, refused = parseRcpt(arg, g.srv.opts.Hostname, g.asked.utf8)
+	g.asked.address, g.asked.rcptParameters, refused = parseRcpt(arg, g.srv.opts.Hostname, g.extended, g.asked.utf8)
 	return g.unless(refused, "RCPT", "RCPT TO:<recipient@relay>") // here, too
 }
 
@@ -188,7 +198,7 @@ func (g *guard) response(line []byte) {
 func (g *guard) follow(verb string, code int, reply []byte) []byte {
 	switch {
 	case (verb == "EHLO" || verb == "HELO") && code == 250:
-		g.hello = g.asked.hello
+		g.hello, g.extended = g.asked.hello, verb == "EHLO"
 		g.mail, g.recipients = false, 0
 		return g.helloReply(verb)
 	case verb == "MAIL" && code == 250:
@@ -209,7 +219,9 @@ func (g *guard) follow(verb string, code int, reply []byte) []byte {
 	return reply
 }
 
-// helloReply is the answer to EHLO and HELO. It names what the guard lets through, not what go-smtp has.
+// helloReply is the answer to EHLO and HELO. It names what the guard lets through, not what go-smtp has. Of the LIMITS of
+// RFC 9422 there is one: a connection may carry any number of messages (no MAILMAX), a message recipients of any number of
+// domains (no RCPTDOMAINMAX).
 func (g *guard) helloReply(verb string) []byte {
 	o := &g.srv.opts
 	if verb == "HELO" {
@@ -250,6 +262,7 @@ func (g *guard) judge(verb string, code int) {
 
 // cutOff ends the connection for a reason that an operator may want to know.
 func (g *guard) cutOff(code int, status, text string) {
-	g.srv.opts.Log.Warn("client cut off", "client", clientText(g.client), "code", code, "reply", text)
+	g.srv.opts.Log.Warn("client cut off", "client", clientText(g.client), "code", code, "reply", text, "errors", g.errors,
+		"unlogged", g.unloggedRefusals())
 	g.hangUp(code, status, text)
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/emersion/go-smtp"
 )
 
 // guard is the connection that go-smtp has for a client; doc.go says why. Each Read settles what go-smtp answered
@@ -78,6 +76,7 @@ func (g *guard) Close() error {
 	g.closed = true
 	g.settle()
 	g.end()
+	g.summarize()
 	if g.passedOn {
 		return nil
 	}
@@ -209,12 +208,6 @@ func (g *guard) hangUp(code int, status, text string) {
 	io.CopyN(io.Discard, g.Conn, lingerBytes)
 }
 
-// errorLine is an error as a reply.
-func errorLine(e *smtp.SMTPError) []byte {
-	status := e.EnhancedCode
-	return fmt.Appendf(nil, "%d %d.%d.%d %s\r\n", e.Code, status[0], status[1], status[2], e.Message)
-}
-
 // say adds one reply line of the guard's own.
 func (g *guard) say(code int, status, text string) {
 	g.send(fmt.Appendf(nil, "%d %s %s\r\n", code, status, text))
@@ -222,7 +215,7 @@ func (g *guard) say(code int, status, text string) {
 
 // settle takes go-smtp's answer to what it was fed last, edits it and follows the dialogue by it.
 func (g *guard) settle() {
-	reply, verb := g.reply, g.verb
+	reply, verb := inEveryLine(g.reply), g.verb
 	g.reply = nil
 	if len(reply) < 4 || g.ended {
 		return

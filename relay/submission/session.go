@@ -180,6 +180,9 @@ func (s *session) refuse(err error) *smtp.SMTPError {
 	default:
 		log.Error("a message could not be stored", "client", clientText(s.guard.client), "error", err)
 	}
+	if !s.guard.logsRefusal() {
+		return reply
+	}
 	log.Info("refused", "sender", s.sender.String(), "client", clientText(s.guard.client), "account", s.guard.account,
 		"code", reply.Code, "reply", reply.Message)
 	return reply
