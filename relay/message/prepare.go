@@ -28,6 +28,7 @@ type Options struct {
 	TLS           string     // version and cipher for a person, "TLS 1.3, TLS_AES_128_GCM_SHA256"; "" in clear text
 	Authenticated bool
 	SMTPUTF8      bool   // the client said so (RFC 6531)
+	Plain         bool   // the client said HELO, not EHLO
 	Recipient     string // forward-path without brackets if there is only one, else "": it would tell of blind copies
 
 	Signer Signer // nil: nothing is signed

@@ -43,8 +43,11 @@ func received(o Options) string {
 // protocol is one of the names of RFC 3848 and RFC 6531, 4.3.
 func protocol(o Options) string {
 	name := "ESMTP"
-	if o.SMTPUTF8 {
+	switch {
+	case o.SMTPUTF8:
 		name = "UTF8SMTP"
+	case o.Plain && o.TLS == "" && !o.Authenticated:
+		return "SMTP"
 	}
 	if o.TLS != "" {
 		name += "S"

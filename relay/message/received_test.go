@@ -27,6 +27,10 @@ func TestReceived(t *testing.T) {
 		{"TLS, literal", Options{Helo: "[192.0.2.1]", Client: netip.MustParseAddr("::ffff:192.0.2.1"), TLS: "(x)"},
 			"Received: from [192.0.2.1] ([192.0.2.1]) by relay.example.net with ESMTPS\r\n" +
 				" (?x?) id 0e9xq2 for <a@b.example>; Mon, 2 Mar 2026 10:00:00 +0000\r\n"},
+		{"HELO", Options{Helo: "a", Plain: true},
+			"Received: from a by relay.example.net with SMTP id 0e9xq2 for <a@b.example>;\r\n Mon, 2 Mar 2026 10:00:00 +0000\r\n"},
+		{"SMTPUTF8", Options{Helo: "a", SMTPUTF8: true, Authenticated: true},
+			"Received: from a by relay.example.net with UTF8SMTPA id 0e9xq2\r\n for <a@b.example>; Mon, 2 Mar 2026 10:00:00 +0000\r\n"},
 		{"AUTH, no client", Options{Authenticated: true},
 			"Received: from unknown by relay.example.net with ESMTPA id 0e9xq2\r\n" +
 				" for <a@b.example>; Mon, 2 Mar 2026 10:00:00 +0000\r\n"},

@@ -102,6 +102,9 @@ func parseRcptParameters(s string) (p rcptParameters, refused *smtp.SMTPError) {
 
 // eachParameter calls take with each parameter of a command, its key in upper case. given tells "KEY=" from "KEY".
 func eachParameter(verb, s string, take func(key, value string, given bool) *smtp.SMTPError) *smtp.SMTPError {
+	if s == "" {
+		return nil
+	}
 	seen := map[string]bool{}
 	for _, p := range strings.Fields(s) {
 		key, value, given := strings.Cut(p, "=")

@@ -146,6 +146,7 @@ func (s *session) trace(item queue.Item) message.Options {
 		Authenticated: item.Account != "" && s.guard.userID == "", // that is: by AUTH
 		Signer:        s.guard.srv.opts.Signer,
 		SMTPUTF8:      s.said.utf8,
+		Plain:         !s.guard.extended,
 	}
 	if version, cipher := s.tlsFacts(); version != "" {
 		o.TLS = "TLS " + version + ", " + cipher
