@@ -4,7 +4,8 @@ import "tlsrelay/queue"
 
 // A message with REQUIRETLS (RFC 8689, 4.2.1) goes only to a host whose name is certain, which proves by its certificate
 // that it has that name, and which promises to do the same. The certificate is a matter of the decision; the rest is here.
-// A host that fails in one of these is passed over, and if all do the message fails for good.
+// A host that does not promise it is passed over; if no other one takes the message, that fails for good. A certificate may
+// be mended while the message waits.
 
 // strict reports whether the promise is needed. A notice about such a message is not thrown away for want of it (RFC 8689,
 // 5); it still needs the certificate.
