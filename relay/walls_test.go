@@ -37,6 +37,7 @@ var soleImporters = map[string][]string{
 	"github.com/emersion/go-smtp":    {"tlsrelay/relay/submission", "tlsrelay/cmd/relaybench/bare"}, // the limit to compare with
 	"github.com/emersion/go-sasl":    {"tlsrelay/relay/submission"},
 	"github.com/pires/go-proxyproto": {"tlsrelay/relay/submission"},
+	"github.com/xdg-go/scram":        {"tlsrelay/relay/submission"},
 	"github.com/miekg/dns":           {"tlsrelay/relay/dns"},
 	"github.com/emersion/go-msgauth": {"tlsrelay/relay/dkim"},
 	"github.com/BurntSushi/toml":     {"tlsrelay/configs"},

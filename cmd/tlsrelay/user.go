@@ -112,7 +112,8 @@ type userListCommand struct {
 }
 
 func (userListCommand) Help() string {
-	return `Each with the kind of its password hash: argon2id, or bcrypt or sha512-crypt if it was imported.
+	return `Each with the kind of its password hash: argon2id, or bcrypt or sha512-crypt if it was imported. SCRAM is said where
+SCRAM-SHA-256 works, too; the relay offers it when it does for all of them.
 
 Example: tlsrelay user list --json`
 }
@@ -128,10 +129,14 @@ func (c *userListCommand) Run(std streams) error {
 	}
 	out := bufio.NewWriter(std.out)
 	for _, a := range list {
+		kind := a.Hash
+		if a.SCRAM {
+			kind += ", SCRAM"
+		}
 		if c.JSON {
 			json.NewEncoder(out).Encode(a)
 		} else {
-			fmt.Fprintf(out, "%-32s %s\n", a.Name, a.Hash)
+			fmt.Fprintf(out, "%-32s %s\n", a.Name, kind)
 		}
 	}
 	return out.Flush()

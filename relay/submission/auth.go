@@ -7,19 +7,36 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// Mechanisms that are offered.
+// Mechanisms that are known here.
 const (
-	plain = sasl.Plain // RFC 4616
-	login = sasl.Login // draft-murchison-sasl-login, for old clients
+	plain     = sasl.Plain // RFC 4616
+	login     = sasl.Login // draft-murchison-sasl-login, for old clients
+	scram256  = "SCRAM-SHA-256"
+	scramPlus = "SCRAM-SHA-256-PLUS" // RFC 7677: bound to the TLS connection
 )
 
-// AuthMechanisms implements [smtp.AuthSession].
-func (s *session) AuthMechanisms() []string { return []string{plain, login} }
+// mechanisms lists those that can work on this connection, in the order in which EHLO names them.
+func (g *guard) mechanisms() []string {
+	list := []string{plain, login}
+	if g.srv.opts.Accounts.SCRAM() {
+		list = append(list, scram256)
+		if g.binding().IsSupported() {
+			list = append(list, scramPlus)
+		}
+	}
+	return list
+}
 
-// Auth implements [smtp.AuthSession]. The guard has checked that the client may log in here.
+// AuthMechanisms implements [smtp.AuthSession].
+func (s *session) AuthMechanisms() []string { return s.guard.mechanisms() }
+
+// Auth implements [smtp.AuthSession]. The guard has checked that the client may log in here, and by this mechanism.
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
-	if mechanism == login {
+	switch mechanism {
+	case login:
 		return &loginServer{authenticate: s.authenticate}, nil
+	case scram256, scramPlus:
+		return s.newSCRAM(mechanism == scramPlus), nil
 	}
 	return plainServer{sasl.NewPlainServer(func(identity, name, password string) error {
 		if identity != "" && identity != name { // nobody may act for another account
@@ -31,10 +48,14 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 
 // authenticate logs in with a password.
 func (s *session) authenticate(name, password string) error {
-	return s.login(name, func() (bool, error) {
+	err := s.login(name, func() (bool, error) {
 		ok, err := s.guard.srv.opts.Accounts.Verify(name, password)
 		return ok && name != "" && password != "", err
 	})
+	if err == nil {
+		s.guard.account = name
+	}
+	return err
 }
 
 // plainServer gives a malformed response the right reply.

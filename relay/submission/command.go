@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,15 +115,15 @@ func parseRcpt(arg, hostname string, extended, wide bool) (recipient address.Add
 	return recipient, p, refused
 }
 
-// parseAuth reads the argument of AUTH: the mechanism and the initial response, "" if there is none.
-func parseAuth(arg string) (mechanism, response string, refused *smtp.SMTPError) {
+// parseAuth reads the argument of AUTH: the mechanism, one of those possible, and the initial response, "" if there is none.
+func parseAuth(arg string, possible []string) (mechanism, response string, refused *smtp.SMTPError) {
 	fields := strings.Fields(arg)
 	if len(fields) < 1 || len(fields) > 2 {
-		return "", "", smtpReply(501, "5.5.4", "Syntax: AUTH PLAIN or AUTH LOGIN")
+		return "", "", smtpReply(501, "5.5.4", "Syntax: AUTH "+strings.Join(possible, " or AUTH "))
 	}
 	mechanism = strings.ToUpper(fields[0])
-	if mechanism != plain && mechanism != login {
-		return "", "", smtpReply(504, "5.5.4", "The mechanism is not supported: use PLAIN or LOGIN")
+	if !slices.Contains(possible, mechanism) {
+		return "", "", smtpReply(504, "5.5.4", "The mechanism is not available: use "+strings.Join(possible, " or "))
 	}
 	if len(fields) == 2 {
 		response = fields[1]

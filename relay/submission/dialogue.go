@@ -173,7 +173,7 @@ func (g *guard) askAuth(arg string) *smtp.SMTPError {
 		return smtpReply(503, "5.5.1", "You are logged in already")
 	}
 	g.asked.bad = nil
-	mechanism, response, refused := parseAuth(arg)
+	mechanism, response, refused := parseAuth(arg, g.mechanisms())
 	return g.unless(refused, "AUTH", strings.TrimRight("AUTH "+mechanism+" "+response, " "))
 }
 
@@ -232,7 +232,7 @@ func (g *guard) helloReply(verb string) []byte {
 		lines = append(lines, "STARTTLS")
 	}
 	if g.secure != nil && g.on.Auth != AuthOff {
-		lines = append(lines, "AUTH "+plain+" "+login)
+		lines = append(lines, "AUTH "+strings.Join(g.mechanisms(), " "))
 	}
 	if g.secure != nil && o.RequireTLS {
 		lines = append(lines, "REQUIRETLS")

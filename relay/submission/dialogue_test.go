@@ -276,7 +276,7 @@ func TestHelloReply(t *testing.T) {
 		t.Errorf("in clear text: %q", got)
 	}
 	c = r.dialTLS()
-	if got := c.say("EHLO client.test", "250"); got != fmt.Sprintf(want, "250-AUTH PLAIN LOGIN\r\n") {
+	if got := c.say("EHLO client.test", "250"); got != fmt.Sprintf(want, "250-AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n") {
 		t.Errorf("in TLS: %q", got)
 	}
 	secure := start(t, open, func(o *Options) { o.RequireTLS = true })

@@ -48,7 +48,8 @@ func FuzzDialogue(f *testing.F) {
 	for _, s := range []string{
 		hello, envelope, envelope + "DATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n" + envelope + "DATA\r\nsecond",
 		envelope + "DATA\r\nx\r\r\n.\r\n" + evil, envelope + "BDAT 5 LAST\r\nhello", "STARTTLS\r\n", "STARTTLSx\r\nQUIT\r\n",
-		hello + "AUTH PLAIN\r\n*\r\n", hello + "AUTH LOGIN\r\nx\r\n", "\x16\x03\x01\x00", "NOOP\nNOOP\r\n",
+		hello + "AUTH PLAIN\r\n*\r\n", hello + "AUTH LOGIN\r\nx\r\n",
+		hello + "AUTH SCRAM-SHA-256 " + b64("n,,n="+account+",r=x") + "\r\n" + b64("c=biws,r=x,p=x") + "\r\n\r\n", "\x16\x03\x01\x00", "NOOP\nNOOP\r\n",
 		"RSET\r\nHELO x\r\n",
 		envelope + "RCPT TO:<\"a b\"@c>\r\nMAIL FROM:<x>\r\nDATA\r\n\x00\r\n.\r\n", strings.Repeat("XYZZY\r\n", 12),
 	} {

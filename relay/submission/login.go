@@ -9,8 +9,8 @@ import (
 	"tlsrelay/relay/submission/guess"
 )
 
-// login notes the account if verify finds that the client may use it. A client that guesses is not asked for long: then
-// verify does not run, and the reply tells when a login is possible again.
+// login is nil if verify finds that the client may use the account. A client that guesses is not asked for long: then verify
+// does not run, and the reply tells when a login is possible again.
 func (s *session) login(name string, verify func() (bool, error)) error {
 	g := s.guard
 	watch, from := g.srv.guesses, s.guesser()
@@ -20,15 +20,13 @@ func (s *session) login(name string, verify func() (bool, error)) error {
 	begin := time.Now()
 	ok, err := verify()
 	if err != nil {
-		g.srv.opts.Log.Error("cannot check a login", "client", clientText(g.client), "error", err)
-		return smtpReply(454, "4.7.0", "Logins cannot be checked now, try again later")
+		return s.cannotCheck(err)
 	}
 	v := watch.Judge(from, name, ok)
 	switch {
 	case v.Refused != nil:
 		return s.blocked(v.Refused)
 	case ok:
-		g.account = name
 		return nil
 	}
 	s.logFailure(name, v.Began)
@@ -36,6 +34,12 @@ func (s *session) login(name string, verify func() (bool, error)) error {
 	wait(g.srv.running, time.Until(begin.Add(v.Delay)))
 	g.failedLogins++
 	return smtpReply(535, "5.7.8", "Wrong user name or password")
+}
+
+// cannotCheck is the reply when the accounts are out of reach. It counts for nothing.
+func (s *session) cannotCheck(err error) *smtp.SMTPError {
+	s.guard.srv.opts.Log.Error("cannot check a login", "client", clientText(s.guard.client), "error", err)
+	return smtpReply(454, "4.7.0", "Logins cannot be checked now, try again later")
 }
 
 // guesser is the client as it counts for guesses. Loopback addresses and listed networks are where other servers and

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/xdg-go/scram"
+
 	"tlsrelay/queue"
 	"tlsrelay/relay/message"
 )
@@ -46,6 +48,8 @@ type Listener struct {
 type Accounts interface {
 	Verify(name, password string) (bool, error)
 	Has(name string) (bool, error)
+	SCRAM() bool                                       // SCRAM-SHA-256 works for all of them
+	Keys(name string) (scram.StoredCredentials, error) // for SCRAM-SHA-256; of an unknown account, some that fit nothing
 }
 
 // Queue takes messages over. When Enqueue returns nil, the message is on stable storage. All methods return soon after

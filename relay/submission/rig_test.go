@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xdg-go/scram"
 	"go.uber.org/goleak"
 
 	"tlsrelay/queue"
@@ -132,6 +133,26 @@ func (fakeAccounts) Verify(name, password string) (bool, error) {
 }
 
 func (fakeAccounts) Has(name string) (bool, error) { return name == account, nil }
+
+func (fakeAccounts) SCRAM() bool { return true }
+
+func (fakeAccounts) Keys(name string) (scram.StoredCredentials, error) {
+	switch name {
+	case "trouble":
+		return scram.StoredCredentials{}, io.ErrUnexpectedEOF
+	case account:
+		return testKeys(), nil
+	}
+	return scram.StoredCredentials{KeyFactors: testKeys().KeyFactors, StoredKey: []byte("fits"), ServerKey: []byte("nothing")}, nil
+}
+
+var testKeys = sync.OnceValue(func() scram.StoredCredentials {
+	c, err := scram.SHA256.NewClient(account, secret, "")
+	if err != nil {
+		panic(err)
+	}
+	return c.GetStoredCredentials(scram.KeyFactors{Salt: "salt of the test", Iters: 4096})
+})
 
 // logBuffer is a log that tests may read while it is written.
 type logBuffer struct {

@@ -1,6 +1,6 @@
 // Package account keeps the accounts for SMTP AUTH in one file that only this program writes: a line an account, the
-// name, a colon, and the hash of its password. New passwords get an Argon2id hash in PHC format; bcrypt and SHA-512-crypt
-// come from other systems, by [File.Import].
+// name, a colon, and the hash of its password. New passwords get an Argon2id hash in PHC format and, after another colon, the
+// keys for SCRAM-SHA-256; bcrypt and SHA-512-crypt come from other systems, by [File.Import].
 package account
 
 import (
@@ -36,6 +36,8 @@ type File struct {
 	slots chan struct{}
 	decoy hash // what the password of an unknown account is compared with
 
+	decoySecret func() []byte // of what an unknown account answers in SCRAM
+
 	mu      sync.Mutex
 	seen    os.FileInfo // of the file that records was read from; nil if there was none
 	records map[string]record
@@ -45,6 +47,7 @@ type File struct {
 // than its owner may read, or with a damaged line, is an error.
 func Open(path string) (*File, error) {
 	f := &File{path: path, slots: make(chan struct{}, verifiers), decoy: newDecoy()}
+	f.decoySecret = sync.OnceValue(func() []byte { return decoySecret(path + ".decoy") })
 	if _, err := f.current(); err != nil {
 		return nil, err
 	}
@@ -95,8 +98,9 @@ func (f *File) Remove(name string) error {
 
 // Account is what may be told about one.
 type Account struct {
-	Name string `json:"name"`
-	Hash string `json:"hash"` // the kind: "argon2id", "bcrypt" or "sha512-crypt"
+	Name  string `json:"name"`
+	Hash  string `json:"hash"`  // the kind: "argon2id", "bcrypt" or "sha512-crypt"
+	SCRAM bool   `json:"scram"` // it can log in with SCRAM-SHA-256
 }
 
 // List gives all accounts in the order of their names.
@@ -107,7 +111,8 @@ func (f *File) List() ([]Account, error) {
 	}
 	list := make([]Account, 0, len(records))
 	for _, name := range slices.Sorted(maps.Keys(records)) {
-		list = append(list, Account{Name: name, Hash: records[name].hash.kind()})
+		r := records[name]
+		list = append(list, Account{Name: name, Hash: r.hash.kind(), SCRAM: r.keys != nil})
 	}
 	return list, nil
 }

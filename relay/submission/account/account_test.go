@@ -85,7 +85,7 @@ func TestChangesAreSeen(t *testing.T) {
 	if err := command.Add("a", secret); err != nil {
 		t.Fatal(err)
 	}
-	want := []Account{{"a", "argon2id"}, {"b@example.org", "argon2id"}}
+	want := []Account{{"a", "argon2id", true}, {"b@example.org", "argon2id", true}}
 	if list, err := relay.List(); err != nil || !slices.Equal(list, want) {
 		t.Errorf("List = %v, %v", list, err)
 	}

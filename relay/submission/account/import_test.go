@@ -31,8 +31,9 @@ func TestImport(t *testing.T) {
 		t.Fatalf("%d, %v", n, err)
 	}
 	list, err := relay.List()
-	want := []Account{{"b@example.org", "bcrypt"}, {"before", "argon2id"}, {"c@example.org", "bcrypt"}, {"d", "sha512-crypt"},
-		{"e", "sha512-crypt"}, {"f", "argon2id"}, {"g", "argon2id"}, {"shadow", "sha512-crypt"}}
+	want := []Account{{"b@example.org", "bcrypt", false}, {"before", "argon2id", true}, {"c@example.org", "bcrypt", false},
+		{"d", "sha512-crypt", false}, {"e", "sha512-crypt", false}, {"f", "argon2id", false}, {"g", "argon2id", false},
+		{"shadow", "sha512-crypt", false}}
 	if err != nil || !slices.Equal(list, want) {
 		t.Errorf("%v, %v", list, err)
 	}
@@ -94,6 +95,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("app:" + newHash(secret).String() + "\nb@example.org:" + newHash("x").String() + "\n")
 	f.Add("app:$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA\n")
 	f.Add("b:" + bcrypted + "\nc:" + crypted + "\n")
+	f.Add("d:" + bcrypted + ":" + newKeys(secret).String() + "\n")
 	f.Add("nonsense")
 	f.Fuzz(func(t *testing.T, content string) {
 		addImported(map[string]record{}, content)

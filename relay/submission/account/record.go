@@ -1,10 +1,11 @@
 package account
 
-import "fmt"
+import "strings"
 
 // record is what is kept of an account.
 type record struct {
 	hash hash
+	keys *keys // for SCRAM; nil if there are none
 }
 
 // newRecord makes the record of an account whose password is set. Its errors tell nothing of the password.
@@ -15,14 +16,25 @@ func newRecord(name, password string) (record, error) {
 	if err := checkPassword(password); err != nil {
 		return record{}, err
 	}
-	return record{hash: newHash(password)}, nil
+	return record{newHash(password), newKeys(password)}, nil
 }
 
-// String is the record as it stands in the file.
-func (r record) String() string { return fmt.Sprint(r.hash) }
+// String is the record as it stands in the file: the hash, and after a colon the keys for SCRAM.
+func (r record) String() string {
+	if r.keys == nil {
+		return r.hash.String()
+	}
+	return r.hash.String() + ":" + r.keys.String()
+}
 
 // parseRecord reads what String wrote.
-func parseRecord(text string) (record, error) {
-	h, err := parseHash(text)
-	return record{hash: h}, err
+func parseRecord(text string) (r record, err error) {
+	hashText, keysText, found := strings.Cut(text, ":")
+	if r.hash, err = parseHash(hashText); err != nil {
+		return r, err
+	}
+	if found {
+		r.keys, err = parseKeys(keysText)
+	}
+	return r, err
 }
