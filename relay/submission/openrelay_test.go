@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // foreignRecipients are ways to name a mailbox elsewhere that made some relay pass mail on to it. Some take relay.test
@@ -65,6 +66,7 @@ func tryToRelay(r *rig, inTLS bool) {
 		c.refused("MAIL FROM:" + from)
 		c.refused("RCPT TO:" + to)
 		c.conn.Close()
+		time.Sleep(15 * time.Minute) // the wrong password is forgotten, the place of the connection free
 	}
 	if mail := r.queue.take(); len(mail) != 0 {
 		r.t.Errorf("%d messages: %+v", len(mail), mail)
