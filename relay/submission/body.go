@@ -114,8 +114,9 @@ func (b *body) dot(w []byte) (ok bool) {
 
 // fill waits for more, within the bounds of limits.go. The client's fast bytes buy it time for slow ones.
 func (b *body) fill() {
-	granted := bodyGrace + time.Duration(b.received/bodyRate)*time.Second
-	left := min(bodyIdle, granted-b.waited, bodyTotal-b.waited)
+	t := &b.g.srv.opts.times
+	granted := t.bodyGrace + time.Duration(b.received/bodyRate)*time.Second
+	left := min(t.bodyIdle, granted-b.waited, t.bodyTotal-b.waited)
 	before, start := len(b.g.in.window()), time.Now()
 	err := b.g.await(start.Add(left))
 	b.waited += time.Since(start)

@@ -3,6 +3,7 @@ package submission
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -245,7 +246,7 @@ func (g *guard) helloReply(verb string) []byte {
 func (g *guard) judge(verb string, code int) {
 	switch {
 	case verb == "." && code == 250:
-		g.errors, g.commands = 0, 0
+		g.errors, g.commands, g.waiting = 0, 0, time.Time{}
 	case verb == "." || verb == "RCPT": // says more about the message than about the client
 	case code >= 500:
 		g.errors++

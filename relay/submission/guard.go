@@ -35,6 +35,7 @@ type guard struct {
 	ended    bool // nothing more is read or written
 	passedOn bool // the connection belongs to another guard now
 	closed   bool
+	waiting  time.Time // since when the next message is waited for; zero: it is not yet
 
 	mu       sync.Mutex
 	stopping bool // end when the client is waited for
@@ -143,7 +144,7 @@ func (g *guard) flush() error {
 	if len(g.out) == 0 {
 		return nil
 	}
-	patience := writeTimeout
+	patience := g.srv.opts.times.write
 	if g.isStopping() {
 		patience = refuseTime
 	}
@@ -173,12 +174,24 @@ func (g *guard) readLine() ([]byte, error) {
 			return line, nil
 		}
 		if deadline.IsZero() {
-			deadline = time.Now().Add(commandTimeout)
+			deadline = g.commandDeadline(time.Now())
 		}
 		if err := g.await(deadline); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// commandDeadline is when the line that is waited for from now on must be there.
+func (g *guard) commandDeadline(now time.Time) time.Time {
+	if g.waiting.IsZero() {
+		g.waiting = now
+	}
+	command, message := now.Add(g.srv.opts.times.command), g.waiting.Add(g.srv.opts.times.message)
+	if message.Before(command) {
+		return message
+	}
+	return command
 }
 
 // lost ends a connection from which no command can be read any more.
@@ -190,7 +203,7 @@ func (g *guard) lost(err error) {
 	case timeout && g.isStopping():
 		g.say(421, "4.3.2", g.srv.opts.Hostname+" is shutting down, try again later")
 	case timeout:
-		g.say(421, "4.4.2", g.srv.opts.Hostname+" has waited too long for a command")
+		g.say(421, "4.4.2", g.srv.opts.Hostname+" has waited too long for a command or a message")
 	}
 	g.end()
 }

@@ -18,6 +18,7 @@ const (
 	proxyTimeout     = 5 * time.Second // for a PROXY header
 	handshakeTimeout = 30 * time.Second
 	commandTimeout   = 5 * time.Minute // for a whole line, RFC 5321, 4.5.3.2.7
+	messageTimeout   = time.Hour       // from one message to the end of the commands for the next, whatever they are
 	writeTimeout     = time.Minute     // a client that reads no replies
 
 	// While a message comes in, only the time spent waiting for the client counts.
@@ -29,6 +30,17 @@ const (
 	lingerTime  = time.Second // to let a client read why it was cut off
 	lingerBytes = 1 << 20
 )
+
+// times is what tests shorten.
+type times struct {
+	proxy, handshake, command, message, write time.Duration
+	bodyIdle, bodyGrace, bodyTotal            time.Duration
+}
+
+var standardTimes = times{
+	proxy: proxyTimeout, handshake: handshakeTimeout, command: commandTimeout, message: messageTimeout, write: writeTimeout,
+	bodyIdle: bodyIdle, bodyGrace: bodyGrace, bodyTotal: bodyTotal,
+}
 
 // StopGrace is how long messages in transfer may go on after the order to stop.
 const StopGrace = 30 * time.Second

@@ -82,6 +82,8 @@ type Options struct {
 
 	Signer     message.Signer // nil: nothing is signed
 	RequireTLS bool           // offer REQUIRETLS (RFC 8689) over TLS; whether it is honoured is up to delivery
+
+	times times // zero: standardTimes
 }
 
 // check finds options that cannot work.

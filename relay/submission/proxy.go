@@ -32,7 +32,7 @@ func (l *Listener) isProxy(peer netip.Addr) bool {
 // connection, so there is no need to wrap it.
 func (s *Server) readProxy(g *guard) error {
 	peer := g.client
-	g.wire.SetReadDeadline(time.Now().Add(proxyTimeout))
+	g.wire.SetReadDeadline(time.Now().Add(s.opts.times.proxy))
 	defer g.wire.SetReadDeadline(time.Time{})
 	stop := context.AfterFunc(s.running, func() { g.wire.SetReadDeadline(longAgo) })
 	defer stop()

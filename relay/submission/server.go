@@ -27,6 +27,7 @@ type Server struct {
 	buffers sync.Pool // of *[]byte, bodyBuffer long
 
 	addresses *addresses
+	turns     turns // of TLS handshakes
 
 	running context.Context // ends with the order to stop
 	work    context.Context // ends when StopGrace is over
@@ -40,8 +41,13 @@ type Server struct {
 
 // New makes a server. Options are checked by [Server.Listen].
 func New(o Options) *Server {
-	s := &Server{opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}, guesses: guess.New(o.Now)}
+	s := &Server{
+		opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}, turns: newTurns(), guesses: guess.New(o.Now),
+	}
 	s.addresses = newAddresses(o.ConnectionsPerAddress)
+	if s.opts.times == (times{}) {
+		s.opts.times = standardTimes
+	}
 	s.buffers.New = func() any { b := make([]byte, bodyBuffer); return &b }
 	if o.TLSConfig != nil {
 		s.tls = o.TLSConfig.Clone()

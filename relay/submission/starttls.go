@@ -33,9 +33,16 @@ func (g *guard) startTLS(arg string) *smtp.SMTPError {
 
 // handshake puts TLS on the connection. It ends early when the server is to stop.
 func (g *guard) handshake() error {
-	ctx, cancel := context.WithTimeout(g.srv.running, handshakeTimeout)
+	ctx, cancel := context.WithTimeout(g.srv.running, g.srv.opts.times.handshake)
 	defer cancel()
-	conn := tls.Server(g.wire, g.srv.tls)
+	turns := g.srv.turns
+	wire := &handshakeConn{Conn: g.wire, turns: turns}
+	conn := tls.Server(wire, g.srv.tls)
+	turns.take()
+	defer func() {
+		wire.turns = nil
+		turns.give()
+	}()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		g.srv.opts.Log.Info("TLS handshake failed", "client", clientText(g.client), "error", err.Error())
 		return err
