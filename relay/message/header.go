@@ -98,6 +98,26 @@ func fieldName(line []byte) string {
 	return string(name)
 }
 
+// fieldValues gives the values of all fields with a name, in lower case, unfolded (RFC 5322, 2.2.3).
+func fieldValues(raw []byte, name string) []string {
+	var values []string
+	wanted := false // the field that the line belongs to
+	for line := range bytes.Lines(raw) {
+		text := bytes.TrimSuffix(line, []byte("\r\n"))
+		if continues(text) {
+			if wanted {
+				values[len(values)-1] += string(text)
+			}
+			continue
+		}
+		if wanted = strings.ToLower(fieldName(text)) == name; wanted {
+			_, value, _ := bytes.Cut(text, []byte{':'})
+			values = append(values, string(value))
+		}
+	}
+	return values
+}
+
 // parseMessageID reads the value of the field at the start of b: what stands between < and >, with both, or "" if that
 // is no message ID that could be quoted elsewhere.
 func parseMessageID(b []byte) string {

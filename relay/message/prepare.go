@@ -32,6 +32,10 @@ type Options struct {
 	Recipient     string // forward-path without brackets if there is only one, else "": it would tell of blind copies
 
 	Signer Signer // nil: nothing is signed
+
+	// CheckFrom, if not nil, gets the values of the From fields as soon as the header is read. Its error ends Prepare and
+	// is returned as it is; dst has got nothing then.
+	CheckFrom func(values []string) error
 }
 
 // Info is what was found out about the message on the way.
@@ -65,6 +69,11 @@ func Prepare(dst io.Writer, src io.Reader, opts Options) (Info, error) {
 	head, first, err := readHeader(in)
 	if err != nil {
 		return Info{}, err
+	}
+	if opts.CheckFrom != nil {
+		if err := opts.CheckFrom(fieldValues(head.raw, "from")); err != nil {
+			return Info{}, err
+		}
 	}
 	added := received(opts)
 	if !head.date {
