@@ -31,6 +31,7 @@ type Config struct {
 	Listeners   []Listener  `toml:"listener"`  // at least one
 	Certificate Certificate `toml:"certificate"`
 	Limits      Limits      `toml:"limits"`
+	Tenants     []Tenant    `toml:"tenant"`
 	DKIM        DKIM        `toml:"dkim"`
 	DNS         DNS         `toml:"dns"`
 	Delivery    Delivery    `toml:"delivery"`
@@ -68,6 +69,20 @@ type Limits struct {
 // DKIM says where the keys are that sign mail.
 type DKIM struct {
 	Keys string `toml:"keys"` // folder; "": "dkim" in the data folder
+}
+
+// Tenant is what one account or network may do. Either Account or Network is set.
+type Tenant struct {
+	Account string       `toml:"account,omitempty"` // "shop@example.org", "*@example.org", or "*"
+	Network netip.Prefix `toml:"network,omitempty"` // clients that send without a login
+
+	// "user@example.org", "@example.org", or ".example.org" for all domains below it, in lower case ASCII; none: any.
+	Senders []string `toml:"senders,omitempty"`
+
+	RecipientsPerHour int  `toml:"recipients_per_hour,omitzero"` // 0: no limit
+	RecipientsPerDay  int  `toml:"recipients_per_day,omitzero"`  // 0: no limit
+	MessageSize       Size `toml:"message_size,omitzero"`        // 0: as in [limits]
+	Connections       int  `toml:"connections,omitzero"`         // at once; 0: no limit
 }
 
 // DNS says where names are looked up.

@@ -22,7 +22,7 @@ func TestDefaultsAreWhole(t *testing.T) {
 	}
 	// Every key of the Config stands in the file with its value, except in tables that are there once for each domain.
 	for _, path := range paths(reflect.TypeFor[Config](), "") {
-		if strings.HasPrefix(path, "route") || strings.HasPrefix(path, "tls.domain") {
+		if strings.HasPrefix(path, "route") || strings.HasPrefix(path, "tls.domain") || strings.HasPrefix(path, "tenant") {
 			continue
 		}
 		if !d.has(path) && !d.has(strings.Replace(path, "listener.", "listener[0].", 1)) {
@@ -57,11 +57,12 @@ func TestExamplesInDefaultsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Routes) != 1 || len(c.TLS.Domains) != 2 {
-		t.Errorf("%d routes and %d domains, want 1 and 2", len(c.Routes), len(c.TLS.Domains))
+	if len(c.Routes) != 1 || len(c.TLS.Domains) != 2 || len(c.Tenants) != 2 {
+		t.Errorf("%d routes, %d domains and %d tenants, want 1, 2 and 2", len(c.Routes), len(c.TLS.Domains), len(c.Tenants))
 	}
 	d := newDocument("tlsrelay.toml", []byte(text))
 	keys := append(paths(reflect.TypeFor[Route](), "route[0]"), paths(reflect.TypeFor[TLSDomain](), "tls.domain[1]")...)
+	keys = append(keys, paths(reflect.TypeFor[Tenant](), "tenant[1]")...)
 	for _, path := range keys {
 		if !d.has(path) && !d.has(strings.Replace(path, "[1]", "[0]", 1)) {
 			t.Errorf("no example for %s", path)

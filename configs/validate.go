@@ -36,6 +36,7 @@ func (k check) all() {
 	k.path(&k.c.DKIM.Keys)
 	k.limits()
 	k.dnsAndDelivery()
+	k.tenants()
 	k.routes()
 	k.tls()
 	k.queue()

@@ -21,6 +21,7 @@ import (
 	"tlsrelay/relay/message"
 	"tlsrelay/relay/notice"
 	"tlsrelay/relay/submission"
+	"tlsrelay/relay/submission/tenant"
 	"tlsrelay/tlspolicy"
 )
 
@@ -96,7 +97,8 @@ func newNotifier(cfg *configs.Config, hostname string) notice.Composer {
 	return c
 }
 
-func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, signer message.Signer, log *slog.Logger) (*submission.Server, error) {
+func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, tenants *tenant.Tenants, signer message.Signer,
+	log *slog.Logger) (*submission.Server, error) {
 	accounts, err := OpenAccounts(cfg)
 	if err != nil {
 		return nil, err
@@ -117,6 +119,7 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 		Now:        time.Now,
 		Signer:     signer,
 		RequireTLS: routesAll(cfg),
+		Tenants:    tenants,
 	}
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{

@@ -15,6 +15,7 @@ import (
 	"tlsrelay/relay/admin"
 	"tlsrelay/relay/dkim"
 	"tlsrelay/relay/submission"
+	"tlsrelay/relay/submission/tenant"
 )
 
 // Relay is a relay that is ready to run: its ports are bound, its spool is open.
@@ -25,6 +26,7 @@ type Relay struct {
 	store     *spool.Store
 	signer    *dkim.Signer
 	scheduler *queue.Scheduler
+	tenants   *tenant.Tenants
 	front     *submission.Server
 	control   net.Listener
 }
@@ -77,7 +79,8 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		Now:             time.Now,
 		Log:             log,
 	})
-	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.signer, log)
+	r.tenants = newTenants(cfg, log)
+	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.tenants, r.signer, log)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +109,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	start(&outbound, "scheduler", func() error { return r.scheduler.Run(deliveries) })
 	start(&inbound, "control socket", func() error {
-		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Log: r.log})
+		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Log: r.log}, r.tenants.Usages)
 	})
+	inbound.Go(func() { r.tenants.Keep(ctx, tenantsFile(r.cfg), r.log) })
 	select {
 	case <-r.scheduler.Loaded():
 		start(&inbound, "listener", func() error { return r.front.Serve(ctx) })
@@ -121,7 +125,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	stopDeliveries() // mail that still comes in is stored, and tried after the next start
 	inbound.Wait()
 	outbound.Wait()
-	err := r.close()
+	err := errors.Join(r.tenants.Save(tenantsFile(r.cfg)), r.close())
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}

@@ -47,9 +47,10 @@ func (c *current) site(destination string) string { return c.Load().deliverer.Si
 
 func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 
-// Reload puts a new configuration in force while the relay runs: routes, TLS policy, DNS, the texts of notices, the
-// pauses between attempts, for queued mail from its next attempt on, and the DKIM keys, for new mail. The log names what has
-// changed but waits for a restart. An error leaves all as it was; DKIM keys that cannot be read are only a warning.
+// Reload puts a new configuration in force while the relay runs: routes, TLS policy, DNS, the texts of notices and the
+// pauses between attempts, for queued mail from its next attempt on; the DKIM keys, for new mail; rules of tenants, from the
+// next mail transaction on. The log names what has changed but waits for a restart. An error leaves all as it was; DKIM keys
+// that cannot be read are only a warning.
 func (r *Relay) Reload(cfg *configs.Config) error {
 	next, err := newLive(cfg, r.cfg.Hostname)
 	if err != nil {
@@ -60,6 +61,7 @@ func (r *Relay) Reload(cfg *configs.Config) error {
 	}
 	r.live.Store(next)
 	r.reloadKeys(cfg)
+	r.tenants.Configure(tenantRules(cfg))
 	if fixed := changedForRestart(r.cfg, cfg); len(fixed) > 0 {
 		r.log.Warn("the configuration was read again, but some changes need a restart", "changed", strings.Join(fixed, ", "))
 	} else {

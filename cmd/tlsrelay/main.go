@@ -24,6 +24,8 @@ type commands struct {
 	User   userCommand   `cmd:"" help:"Accounts for SMTP AUTH."`
 	DKIM   dkimCommand   `cmd:"" name:"dkim" help:"Keys that sign mail with DKIM."`
 
+	Tenants tenantsCommand `cmd:"" help:"Show what accounts and networks with rules have sent, and may send."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

@@ -19,8 +19,8 @@ func (serveCommand) Help() string {
 	return `Accepts mail on the configured listeners, queues it on disk and delivers it. The log goes to standard error.
 SIGTERM or an interrupt stops it: no new mail, what is under way may finish within 30 seconds, the
 rest stays queued.
-SIGHUP has it read the configuration again: routes, TLS policy, notices, retries and the DKIM keys change at once, and
-the log names what needs a restart. A file with a mistake changes nothing.
+SIGHUP has it read the configuration again: routes, TLS policy, notices, retries, DKIM keys and rules of tenants change
+at once, and the log names what needs a restart. A file with a mistake changes nothing.
 
 Example: tlsrelay serve --config /etc/tlsrelay/tlsrelay.toml`
 }

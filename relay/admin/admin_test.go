@@ -71,7 +71,7 @@ func newRig(t *testing.T) *rig {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, direct) }()
+	go func() { ended <- Serve(ctx, l, direct, testTenants) }()
 	client, err := Dial(ctx, dir)
 	if err != nil {
 		t.Fatal(err)

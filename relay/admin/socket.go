@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/submission/tenant"
 )
 
 // SocketName is the control socket's name in the data folder.
@@ -51,8 +52,10 @@ func Listen(dataDir string) (net.Listener, error) {
 }
 
 // Serve answers commands on l until ctx ends.
-func Serve(ctx context.Context, l net.Listener, q Queue) error {
-	server := &http.Server{Handler: handler(q), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+func Serve(ctx context.Context, l net.Listener, q Queue, tenants func() []tenant.Usage) error {
+	mux := handler(q)
+	mux.HandleFunc("GET /tenants", listTenants(tenants))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
@@ -93,7 +96,7 @@ func newResult(n int, err error) *result {
 	return r
 }
 
-func handler(q Queue) http.Handler {
+func handler(q Queue) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /queue/list", func(w http.ResponseWriter, r *http.Request) {
 		selected(w, r, func(s Selection) {

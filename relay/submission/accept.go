@@ -79,6 +79,10 @@ func (s *Server) start(conn net.Conn, on *Listener) {
 		s.done()
 		return
 	}
+	if refused := g.takeSeat(); refused != nil {
+		g.turnAway(refused)
+		return
+	}
 	s.pass(g, nil)
 }
 

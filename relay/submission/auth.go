@@ -53,7 +53,7 @@ func (s *session) authenticate(name, password string) error {
 		return ok && name != "" && password != "", err
 	})
 	if err == nil {
-		s.guard.account = name
+		err = s.guard.logIn(name)
 	}
 	return err
 }

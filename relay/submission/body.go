@@ -137,7 +137,8 @@ func (b *body) fill() {
 // finish reads what is left of the message and hands go-smtp the final dot. A message far over the limit is not read to
 // its end: the connection is closed.
 func (b *body) finish() error {
-	b.limit = 2*b.limit + lingerBytes
+	limit := b.limit
+	b.limit = 2*limit + lingerBytes
 	var scratch [4096]byte
 	err := b.err
 	for err == nil {
@@ -150,7 +151,7 @@ func (b *body) finish() error {
 		b.g.feed = []byte(".\r\n")
 		return nil
 	case errTooLarge:
-		e := tooLarge(b.g.srv.opts.MessageSize)
+		e := tooLarge(limit)
 		b.g.cutOff(e.Code, "5.3.4", e.Message+fmt.Sprint("; yours is over ", b.limit))
 	}
 	return errLost

@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"tlsrelay/relay/submission/tenant"
 )
 
 // guard is the connection that go-smtp has for a client; doc.go says why. Each Read settles what go-smtp answered
@@ -36,6 +38,9 @@ type guard struct {
 	passedOn bool // the connection belongs to another guard now
 	closed   bool
 	waiting  time.Time // since when the next message is waited for; zero: it is not yet
+
+	seat     *tenant.Seat // nil: the client is no tenant
+	unlogged bool         // the next refusal is in a summary
 
 	mu       sync.Mutex
 	stopping bool // end when the client is waited for
@@ -81,6 +86,7 @@ func (g *guard) Close() error {
 	if g.passedOn {
 		return nil
 	}
+	g.leaveSeat()
 	err := g.Conn.Close()
 	g.srv.forget(g)
 	return err

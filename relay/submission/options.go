@@ -14,6 +14,7 @@ import (
 
 	"tlsrelay/queue"
 	"tlsrelay/relay/message"
+	"tlsrelay/relay/submission/tenant"
 )
 
 // TLSMode says how TLS comes to a listener.
@@ -60,7 +61,7 @@ type Queue interface {
 	Enqueue(ctx context.Context, item queue.Item, body queue.Body) error
 }
 
-// Options is what a [Server] needs. All but TLSConfig, Accounts and Signer must be set; the first two if a listener asks
+// Options is what a [Server] needs. All but TLSConfig, Accounts, Tenants and Signer must be set; the first two if a listener asks
 // for them.
 type Options struct {
 	Hostname    string // in greeting, EHLO and trace fields; domain of <postmaster>
@@ -84,6 +85,8 @@ type Options struct {
 	RequireTLS bool           // offer REQUIRETLS (RFC 8689) over TLS; whether it is honoured is up to delivery
 
 	times times // zero: standardTimes
+
+	Tenants *tenant.Tenants // nil: no rules for single accounts and networks
 }
 
 // check finds options that cannot work.

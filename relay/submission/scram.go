@@ -49,8 +49,7 @@ func (x *scramServer) Next(response []byte) (challenge []byte, done bool, err er
 	if len(response) > 0 {
 		return nil, false, smtpReply(501, "5.5.2", "The last response of SCRAM must be empty")
 	}
-	x.session.guard.account = x.conversation.Username()
-	return nil, true, nil
+	return nil, true, x.session.guard.logIn(x.conversation.Username())
 }
 
 func (x *scramServer) first(response []byte) (challenge []byte, done bool, err error) {

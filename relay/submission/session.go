@@ -12,6 +12,7 @@ import (
 	"tlsrelay/queue"
 	"tlsrelay/relay/address"
 	"tlsrelay/relay/message"
+	"tlsrelay/relay/submission/tenant"
 )
 
 // session decides about the envelope and hands the message to the queue. go-smtp calls it, in the order that the guard
@@ -23,6 +24,7 @@ type session struct {
 	known      map[address.Address]bool // the same
 	said       mailParameters           // about the message
 	wishes     []rcptParameters         // about each of the recipients
+	mail       *tenant.Mail             // nil: no rule for this client
 }
 
 func newSession(c *smtp.Conn) (smtp.Session, error) {
@@ -30,10 +32,16 @@ func newSession(c *smtp.Conn) (smtp.Session, error) {
 }
 
 // Reset implements [smtp.Session].
-func (s *session) Reset() { *s = session{guard: s.guard} }
+func (s *session) Reset() {
+	s.mail.Close()
+	*s = session{guard: s.guard}
+}
 
 // Logout implements [smtp.Session].
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error {
+	s.mail.Close()
+	return nil
+}
 
 // Mail implements [smtp.Session]: it takes the sender of a client that may relay.
 func (s *session) Mail(string, *smtp.MailOptions) error {
@@ -42,6 +50,9 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 	}
 	if limit := s.guard.srv.opts.MessageSize; s.guard.asked.size > limit {
 		return tooLarge(limit)
+	}
+	if err := s.begin(); err != nil {
+		return err
 	}
 	s.sender, s.said = s.guard.asked.address, s.guard.asked.mailParameters
 	s.known = map[address.Address]bool{}
@@ -73,6 +84,9 @@ func (s *session) Rcpt(string, *smtp.RcptOptions) error {
 		return smtpReply(452, "4.5.3", fmt.Sprintf("Too many recipients: at most %d; send the rest in another message",
 			limit))
 	}
+	if refused := s.mail.Recipient(); refused != nil {
+		return s.guard.tenantReply(refused)
+	}
 	s.known[recipient] = true
 	s.recipients = append(s.recipients, recipient)
 	s.wishes = append(s.wishes, s.guard.asked.rcptParameters)
@@ -83,6 +97,7 @@ func (s *session) Rcpt(string, *smtp.RcptOptions) error {
 // left alone; go-smtp finds the final dot in it.
 func (s *session) Data(io.Reader) error {
 	b := s.guard.openBody()
+	b.limit = s.mail.MessageSize(b.limit)
 	item, err := s.accept(b)
 	if b.finish() != nil {
 		return errLost // nobody will read a reply
@@ -104,13 +119,14 @@ func (s *session) accept(b *body) (queue.Item, error) {
 	defer store.Discard() // has no effect when the queue has it
 	info, err := message.Prepare(store, b, s.trace(item))
 	if err != nil {
-		return item, err
+		return item, s.tenantReason(err)
 	}
 	item.Size, item.EightBit, item.Header = info.Size, info.EightBit, info.Header
 	item.SMTPUTF8 = info.UTF8 && s.said.utf8
 	if err := srv.opts.Queue.Enqueue(srv.work, item, store); err != nil {
 		return item, err
 	}
+	s.mail.Accept()
 	version, _ := s.tlsFacts()
 	srv.opts.Log.Info("accepted", "id", item.ID.String(), "sender", item.Sender, "recipients", len(item.Recipients),
 		"size", item.Size, "client", item.Client, "account", item.Account, "tls_version", version)
@@ -154,6 +170,7 @@ func (s *session) trace(item queue.Item) message.Options {
 	if len(item.Recipients) == 1 {
 		o.Recipient = item.Recipients[0].Address
 	}
+	s.checkFrom(&o)
 	return o
 }
 
@@ -171,7 +188,10 @@ func (s *session) refuse(err error) *smtp.SMTPError {
 	log := s.guard.srv.opts.Log
 	reply := smtpReply(451, "4.3.0", "The message could not be stored, try again later")
 	var bad *message.Error
+	var limit *tenant.Refusal
 	switch {
+	case errors.As(err, &limit):
+		reply = smtpReply(limit.Code, limit.Status, limit.Text)
 	case errors.As(err, &bad):
 		reply = smtpReply(bad.Code, bad.Status, bad.Text)
 	case errors.Is(err, errTooLarge):
@@ -181,7 +201,7 @@ func (s *session) refuse(err error) *smtp.SMTPError {
 	default:
 		log.Error("a message could not be stored", "client", clientText(s.guard.client), "error", err)
 	}
-	if !s.guard.logsRefusal() {
+	if limit != nil && !limit.First || !s.guard.logsRefusal() {
 		return reply
 	}
 	log.Info("refused", "sender", s.sender.String(), "client", clientText(s.guard.client), "account", s.guard.account,

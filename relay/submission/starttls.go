@@ -26,6 +26,7 @@ func (g *guard) startTLS(arg string) *smtp.SMTPError {
 	next := &guard{Conn: g.wire, wire: g.wire, srv: g.srv, on: g.on, client: g.client, resumed: true}
 	if next.handshake() == nil {
 		g.passedOn = true
+		next.seat, g.seat = g.seat, nil
 		g.srv.pass(next, g)
 	}
 	return nil
