@@ -125,7 +125,10 @@ func (r *Relay) Run(ctx context.Context) error {
 	stopDeliveries() // mail that still comes in is stored, and tried after the next start
 	inbound.Wait()
 	outbound.Wait()
-	err := errors.Join(r.tenants.Save(tenantsFile(r.cfg)), r.close())
+	if err := r.tenants.Save(tenantsFile(r.cfg)); err != nil {
+		r.log.Error(err.Error())
+	}
+	err := r.close()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}

@@ -23,10 +23,12 @@ func (g *guard) leaveSeat() {
 	g.seat = nil
 }
 
-// turnAway ends a new connection that go-smtp does not know yet.
+// turnAway ends a new connection that go-smtp does not know yet. It does not wait for the client to read the reply: who has
+// too many connections must not keep places of others.
 func (g *guard) turnAway(r *tenant.Refusal) {
 	g.logTenant("connect", r)
-	g.hangUp(r.Code, r.Status, r.Text)
+	g.say(r.Code, r.Status, r.Text)
+	g.end()
 	g.Conn.Close()
 	g.srv.leave(g)
 	g.srv.done()

@@ -161,14 +161,14 @@ func TestTenantConnections(t *testing.T) {
 		shop(func(r *tenant.Rule) { r.Connections = 1 })))
 	one, two := r.dial(), r.dialTLS() // the seat goes along with STARTTLS
 	c := r.connect()
-	c.expect("421 4.7.0 The network 192.0.2.0/24 has 2 connections, as many as it may have")
+	c.expect("421 4.7.0 The limit of connections at once (2) for the network 192.0.2.0/24 is reached")
 	c.expectEnd()
 	two.say("EHLO client.test", "250")
 	login := "AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+account+"\x00"+secret))
 	two.say(login, "235")
 	c = r.dialTLS() // the place of two is free
 	c.say("EHLO client.test", "250")
-	c.say(login, "454 4.7.0 The account app@example.org has 1 connections")
+	c.say(login, "454 4.7.0 The limit of connections at once (1) for the account app@example.org")
 	c.say("MAIL FROM:<a@app.test>", "250") // still as the network
 	two.say("QUIT", "221")
 	two.expectEnd()
@@ -196,12 +196,15 @@ func TestNewRules(t *testing.T) {
 	c.say("EHLO client.test", "250")
 	d.say("EHLO client.test", "250")
 	c.deliver("a@app.test", "b@dest.test", "x", "250")
-	r.server.opts.Tenants.Configure([]tenant.Rule{{Network: clients, Connections: 1, Senders: []string{"@example.org"}}})
+	rules := []tenant.Rule{{Network: clients, Connections: 1, Senders: []string{"@example.org"}}}
+	r.server.opts.Tenants.Configure(rules)
 	c.say("MAIL FROM:<a@app.test>", "550 5.7.1")
-	d.say("MAIL FROM:<a@example.org>", "450 4.7.0 The network 192.0.2.0/24 has 1 connections")
+	d.say("MAIL FROM:<a@example.org>", "450 4.7.0 The limit of connections at once (1)")
 	r.server.opts.Tenants.Configure(nil)
 	c.deliver("a@app.test", "b@dest.test", "x", "250")
-	d.deliver("a@app.test", "b@dest.test", "x", "250")
+	r.server.opts.Tenants.Configure(rules)
+	d.say("MAIL FROM:<a@example.org>", "250") // c is no tenant's any more
+	c.say("MAIL FROM:<a@example.org>", "450 4.7.0")
 }
 
 // Many sessions at once get exactly what the limit says, and a restart does not give more.

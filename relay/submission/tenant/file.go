@@ -102,7 +102,7 @@ func (t *Tenants) read(r io.Reader) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	for lines := json.NewDecoder(io.LimitReader(r, maxFile)); len(t.meters) < maxTenants; {
+	for lines := json.NewDecoder(io.LimitReader(r, maxFile)); len(t.meters) < t.most; {
 		var line record
 		if err := lines.Decode(&line); err == io.EOF {
 			return nil

@@ -19,11 +19,12 @@ type Tenants struct {
 
 	mu     sync.RWMutex
 	meters map[ID]*meter
+	most   int // meters
 }
 
 // New makes tenants without any rule.
 func New(now func() time.Time) *Tenants {
-	return &Tenants{now: now, meters: map[ID]*meter{}}
+	return &Tenants{now: now, meters: map[ID]*meter{}, most: maxTenants}
 }
 
 // Configure puts rules in force in place of those before. What was counted stays. No two rules are for the same account
@@ -49,7 +50,7 @@ func (t *Tenants) Enter(old *Seat, account string, client netip.Addr) (*Seat, *R
 	m, ok := t.enter(id, r.Connections)
 	if !ok {
 		return old, m.refuse(t.now(), Connections, 421, "4.7.0",
-			"The %s has %d connections, as many as it may have: close some, or try again later", short(id.String()), r.Connections)
+			"The limit of connections at once (%d) for the %s is reached: close one, or try again later", r.Connections, short(id.String()))
 	}
 	old.Leave()
 	return &Seat{t, m, r}, nil
@@ -77,7 +78,7 @@ func (t *Tenants) enter(id ID, limit int) (*meter, bool) {
 
 // makeRoom drops a meter when there are too many: of some that nobody holds, the one that has counted least.
 func (t *Tenants) makeRoom() {
-	if len(t.meters) < maxTenants {
+	if len(t.meters) < t.most {
 		return
 	}
 	const looks = 32

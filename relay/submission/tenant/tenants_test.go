@@ -234,11 +234,11 @@ func TestConnections(t *testing.T) {
 		t.Fatal(r)
 	}
 	_, r = tenants.Enter(nil, "", netip.MustParseAddr("10.2.2.2"))
-	wantRefusal(t, r, 421, "4.7.0", "The network 10.0.0.0/8 has 1 connections")
+	wantRefusal(t, r, 421, "4.7.0", "The limit of connections at once (1) for the network 10.0.0.0/8 is reached: close one, or try again later")
 
 	one, two := enter(t, tenants, "a"), enter(t, tenants, "a")
 	again, r := tenants.Enter(seat, "a", client)
-	wantRefusal(t, r, 421, "4.7.0", "The account a has 2 connections")
+	wantRefusal(t, r, 421, "4.7.0", "connections at once (2) for the account a is")
 	if again != seat {
 		t.Error("the connection lost its seat")
 	}
@@ -413,19 +413,30 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// However many accounts there are, memory is bounded, and who holds a meter keeps it.
+// However many accounts there are, memory is bounded. Who is connected keeps its meter, and of the others, who sent most.
 func TestManyTenants(t *testing.T) {
 	tenants := New(time.Now)
+	tenants.most = 20
 	tenants.Configure([]Rule{{Account: "*", RecipientsPerDay: 5, Connections: 1}})
 	s := enter(t, tenants, "holder")
-	for i := range maxTenants + 1000 {
+	sent := enter(t, tenants, "sent")
+	m, _ := sent.Begin(sender, 0)
+	for range 5 {
+		m.Recipient()
+	}
+	m.Accept()
+	sent.Leave()
+	for i := range 1000 {
 		enter(t, tenants, fmt.Sprint("a", i)).Leave()
 	}
-	if n := len(tenants.all()); n != maxTenants {
+	if n := len(tenants.all()); n != tenants.most {
 		t.Errorf("%d tenants", n)
 	}
 	if _, r := tenants.Enter(nil, "holder", netip.Addr{}); r == nil {
 		t.Error("the meter of a connection was dropped")
+	}
+	if n := room(t, tenants, "sent"); n != 0 {
+		t.Errorf("room for %d: the meter that has counted most was dropped", n)
 	}
 	s.Leave()
 }
