@@ -44,11 +44,16 @@ func Programs(t testing.TB, names ...string) {
 	}
 }
 
-// Path finds a program, also where only root has it in the path.
+// unpacked is where programs lie whose package cannot be installed beside others that tests need (.ci/run unpacks them).
+const unpacked = "/opt/peers/usr/sbin"
+
+// Path finds a program, also where only root has it in the path, and among those that are only unpacked.
 func Path(name string) (string, error) {
 	path, err := exec.LookPath(name)
-	if err == nil {
-		return path, nil
+	for _, dir := range []string{"/usr/sbin", unpacked} {
+		if err != nil {
+			path, err = exec.LookPath(filepath.Join(dir, name))
+		}
 	}
-	return exec.LookPath(filepath.Join("/usr/sbin", name))
+	return path, err
 }

@@ -7,11 +7,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"testing"
 	"time"
@@ -36,6 +38,22 @@ func needPackages(t *testing.T, names ...string) {
 			need.That(t, name, exec.Command("perl", "-MNet::SSLeay", "-e", "1").Run())
 		case "postfix":
 			need.Programs(t, "smtp-sink")
+		case "exim4-daemon-light":
+			need.Programs(t, "exim4")
+			_, err := user.Lookup(eximUser)
+			need.That(t, "the user "+eximUser, err)
+		case "node-nodemailer":
+			need.Programs(t, "node")
+			_, err := os.Stat(nodeModules + "/nodemailer")
+			need.That(t, name, err)
+		case "libsasl2-modules":
+			found, err := filepath.Glob("/usr/lib/*/sasl2/libplain.so")
+			if err == nil && len(found) == 0 {
+				err = os.ErrNotExist
+			}
+			need.That(t, name, err)
+		case "testssl.sh":
+			need.Programs(t, "testssl")
 		default:
 			need.Programs(t, name)
 		}
@@ -75,7 +93,8 @@ func certificate(t *testing.T, dir string) (cert, key string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{hostname}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		Subject:      pkix.Name{CommonName: hostname}, // some programs take none without a name
+		SerialNumber: big.NewInt(1), DNSNames: []string{hostname, "localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
@@ -89,5 +108,11 @@ func certificate(t *testing.T, dir string) (cert, key string) {
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeFile(t, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	writeFile(t, key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+	if err := os.Chmod(cert, 0o644); err != nil { // clients read it as users of their own
+		t.Fatal(err)
+	}
 	return cert, key
 }
+
+// nodeModules is where Debian keeps the packages of Node.js.
+const nodeModules = "/usr/share/nodejs"

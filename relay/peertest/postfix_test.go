@@ -59,18 +59,25 @@ postlog unix-dgram n - n - 1 postlogd
 func (n *network) startPostfix(t *testing.T, name, domain, protocols, addr string) (box string) {
 	t.Helper()
 	dir := folder(t, n.dir, name, "root")
-	etc, mail := folder(t, dir, "etc", "root"), folder(t, dir, "mail", "nobody")
+	mail := folder(t, dir, "mail", "nobody")
+	uid, gid := ids(t, "nobody")
+	main := fmt.Sprintf(postfixMain, dir, name, domain, mail, uid, gid, n.cert, n.key, protocols)
+	n.runPostfix(t, dir, main, fmt.Sprintf(postfixMaster, n.at(addr)), addr)
+	return filepath.Join(mail, "inbox", "new")
+}
+
+// runPostfix runs a Postfix in a folder until the test ends.
+func (n *network) runPostfix(t *testing.T, dir, main, master, addr string) {
+	t.Helper()
+	etc := folder(t, dir, "etc", "root")
 	folder(t, dir, "queue", "root")
 	folder(t, dir, "data", "postfix")
-	uid, gid := ids(t, "nobody")
-	writeFile(t, filepath.Join(etc, "main.cf"),
-		fmt.Appendf(nil, postfixMain, dir, name, domain, mail, uid, gid, n.cert, n.key, protocols))
-	writeFile(t, filepath.Join(etc, "master.cf"), fmt.Appendf(nil, postfixMaster, n.at(addr)))
+	writeFile(t, filepath.Join(etc, "main.cf"), []byte(main))
+	writeFile(t, filepath.Join(etc, "master.cf"), []byte(master))
 	t.Cleanup(func() { showOnFailure(t, "Postfix's log", filepath.Join(dir, "maillog")) })
 
 	mustRun(t, "", "postfix", "-c", etc, "check") // makes the folders of the queue
 	daemons := strings.TrimSpace(mustRun(t, "", "postconf", "-c", etc, "-h", "daemon_directory"))
 	p := start(t, dir, filepath.Join(daemons, "master"), "-c", etc, "-d")
 	p.await(t, greets("tcp", n.at(addr)))
-	return filepath.Join(mail, "inbox", "new")
 }
