@@ -156,7 +156,7 @@ func TestProxyClientIsTheClient(t *testing.T) {
 		c.send(proxyHeader(t, 1, "[2001:db8::2]:1"))
 		c.expectEnd()
 		r.stop()
-		if n := len(r.server.addresses.open); n != 0 {
+		if n := len(r.server.places.open); n != 0 {
 			t.Errorf("%d addresses are kept without a connection", n)
 		}
 	})

@@ -26,8 +26,8 @@ type Server struct {
 	users   userNames // of this machine, for sockets
 	buffers sync.Pool // of *[]byte, bodyBuffer long
 
-	addresses *addresses
-	turns     turns // of TLS handshakes
+	places *places // of single clients
+	turns  turns   // of TLS handshakes
 
 	running context.Context // ends with the order to stop
 	work    context.Context // ends when StopGrace is over
@@ -44,7 +44,7 @@ func New(o Options) *Server {
 	s := &Server{
 		opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}, turns: newTurns(), guesses: guess.New(o.Now),
 	}
-	s.addresses = newAddresses(o.ConnectionsPerAddress)
+	s.places = newPlaces()
 	if s.opts.times == (times{}) {
 		s.opts.times = standardTimes
 	}

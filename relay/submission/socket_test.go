@@ -71,6 +71,27 @@ func TestSocketLimits(t *testing.T) {
 	c.expectEnd()
 }
 
+// One user of the machine cannot take the places of all others.
+func TestSocketConnections(t *testing.T) {
+	r := start(t, atSocket(filepath.Join(t.TempDir(), "s.sock")), func(o *Options) { o.Connections, o.ConnectionsPerAddress = 6, 1 })
+	first := r.dial()
+	r.dial()
+	r.dial()
+	r.connect().expect("421 4.7.0 " + hostname + " has too many connections of your user (at most 3), try again later\r\n")
+	first.say("QUIT", "221")
+	first.expectEnd()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { // until the place is free
+		c := r.connect()
+		if reply, err := c.reply(); err == nil && strings.HasPrefix(reply, "220") {
+			break
+		}
+		c.conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the place of the first is not free again")
+		}
+	}
+}
+
 func TestSocketOpens(t *testing.T) {
 	stale := func(t *testing.T, path string) {
 		l, err := net.Listen("unix", path)

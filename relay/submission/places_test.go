@@ -7,12 +7,12 @@ import (
 	"testing/synctest"
 )
 
-func TestAddresses(t *testing.T) {
-	a := newAddresses(4)
+func TestPlaces(t *testing.T) {
+	a := newPlaces()
 	addr := netip.MustParseAddr
 	enter := func(client string, wantOK, wantFirst bool) {
 		t.Helper()
-		if ok, first := a.enter(addr(client)); ok != wantOK || first != wantFirst {
+		if ok, first := a.enter(partyOf(addr(client)), 4); ok != wantOK || first != wantFirst {
 			t.Errorf("%s: %v, first %v; want %v, %v", client, ok, first, wantOK, wantFirst)
 		}
 	}
@@ -29,18 +29,18 @@ func TestAddresses(t *testing.T) {
 	enter("192.0.2.2", true, false)
 
 	// A place that comes and goes is no new phase of refusals; with half of them free, it is.
-	a.leave(addr("192.0.2.1"))
+	a.leave(partyOf(addr("192.0.2.1")), 4)
 	enter("192.0.2.1", true, false)
 	enter("192.0.2.1", false, false)
-	a.leave(addr("192.0.2.1"))
-	a.leave(addr("192.0.2.1"))
+	a.leave(partyOf(addr("192.0.2.1")), 4)
+	a.leave(partyOf(addr("192.0.2.1")), 4)
 	enter("192.0.2.1", true, false)
 	enter("192.0.2.1", true, false)
 	enter("192.0.2.1", false, true)
 
 	for client, n := range map[string]int{"192.0.2.1": 4, "192.0.2.2": 1, "2001:db8::": 4, "2001:db8:0:1::": 1} {
 		for range n {
-			a.leave(addr(client))
+			a.leave(partyOf(addr(client)), 4)
 		}
 	}
 	if len(a.open) != 0 {
@@ -60,7 +60,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 			c.expect("421 4.7.0 " + hostname + " has too many connections from your address (at most 2), try again later\r\n")
 			c.expectEnd()
 		}
-		if n := strings.Count(r.log.String(), "too many from one address"); n != 1 {
+		if n := strings.Count(r.log.String(), "too many of one client"); n != 1 {
 			t.Errorf("%d lines in the log, want one for the whole phase", n)
 		}
 		first.say("QUIT", "221")
@@ -72,8 +72,8 @@ func TestConnectionsPerAddress(t *testing.T) {
 		r.dial().say("STARTTLS", "220") // and the handshake fails
 		r.connect().expect("421 4.7.0")
 		r.stop()
-		if len(r.server.addresses.open) != 0 {
-			t.Errorf("kept without a connection: %v", r.server.addresses.open)
+		if len(r.server.places.open) != 0 {
+			t.Errorf("kept without a connection: %v", r.server.places.open)
 		}
 	})
 }
