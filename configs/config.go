@@ -52,6 +52,13 @@ type Listener struct {
 
 // Certificate names PEM files: both, or none for a self-signed certificate.
 type Certificate struct {
+	Cert string            `toml:"cert"`
+	Key  string            `toml:"key"`
+	More []MoreCertificate `toml:"more"`
+}
+
+// MoreCertificate is a certificate for clients that ask for one of its names by SNI. Neither file name is empty.
+type MoreCertificate struct {
 	Cert string `toml:"cert"`
 	Key  string `toml:"key"`
 }

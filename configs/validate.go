@@ -93,20 +93,6 @@ func (k check) path(p *string) {
 	*p = filepath.Clean(*p)
 }
 
-func (k check) certificate() {
-	cert := &k.c.Certificate
-	if k.ok("certificate.cert", "certificate.key") {
-		if cert.Cert != "" && cert.Key == "" {
-			k.problem("certificate.cert", "needs its key; set key as well, or neither for a self-signed certificate")
-		}
-		if cert.Cert == "" && cert.Key != "" {
-			k.problem("certificate.key", "needs its certificate; set cert as well, or neither for a self-signed certificate")
-		}
-	}
-	k.path(&cert.Cert)
-	k.path(&cert.Key)
-}
-
 func (k check) limits() {
 	within(k, "limits.message_size", k.c.Limits.MessageSize, minMessageSize, maxMessageSize)
 	within(k, "limits.recipients", k.c.Limits.Recipients, 1, maxRecipients)

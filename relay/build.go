@@ -15,7 +15,6 @@ import (
 	"tlsrelay/configs"
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
-	"tlsrelay/relay/certificate"
 	"tlsrelay/relay/delivery"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/message"
@@ -42,15 +41,15 @@ func secureDataDir(cfg *configs.Config) error {
 }
 
 // listenerTLS is the TLS side of the listeners, nil if none of them has TLS.
-func listenerTLS(cfg *configs.Config, log *slog.Logger) (*tls.Config, error) {
+func (r *Relay) listenerTLS(cfg *configs.Config, log *slog.Logger) (*tls.Config, error) {
 	if !slices.ContainsFunc(cfg.Listeners, func(l configs.Listener) bool { return l.TLS != configs.TLSOff }) {
 		return nil, nil
 	}
-	source, err := certificateOf(cfg, log)
-	if err != nil {
+	var err error
+	if r.certificates, err = certificatesOf(cfg, log); err != nil {
 		return nil, err
 	}
-	return &tls.Config{GetCertificate: source.Get}, nil
+	return &tls.Config{GetCertificate: r.certificates.Get}, nil
 }
 
 func newDeliverer(cfg *configs.Config, hostname string) (*delivery.Deliverer, error) {
@@ -80,13 +79,6 @@ func newDeliverer(cfg *configs.Config, hostname string) (*delivery.Deliverer, er
 		PrivateAddresses: cfg.Delivery.PrivateAddresses,
 		Now:              time.Now,
 	}), nil
-}
-
-func certificateOf(cfg *configs.Config, log *slog.Logger) (*certificate.Source, error) {
-	if cfg.Certificate.Cert == "" {
-		return certificate.SelfSigned(cfg.DataDir, cfg.Hostname, log)
-	}
-	return certificate.FromFiles(cfg.Certificate.Cert, cfg.Certificate.Key, log)
 }
 
 func newNotifier(cfg *configs.Config, hostname string) notice.Composer {

@@ -111,7 +111,7 @@ func noRelayRuns(err error) bool {
 func Check(cfg *configs.Config) error {
 	errs := []error{admin.CheckPath(cfg.DataDir)}
 	if cfg.Certificate.Cert != "" {
-		_, err := certificateOf(cfg, slog.New(slog.DiscardHandler))
+		_, err := certificatesOf(cfg, slog.New(slog.DiscardHandler))
 		errs = append(errs, err)
 	}
 	_, err := loadKeys(cfg)

@@ -29,6 +29,8 @@ type Relay struct {
 	tenants   *tenant.Tenants
 	front     *submission.Server
 	control   net.Listener
+
+	certificates certificates // of the listeners; nil if none has TLS
 }
 
 // stopGrace is how long attempts and messages in transfer may go on after the order to stop.
@@ -52,7 +54,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if r.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log, FreeSpace: int64(cfg.Queue.FreeSpace)}); err != nil {
 		return nil, err
 	}
-	certificate, err := listenerTLS(cfg, log)
+	certificate, err := r.listenerTLS(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +114,9 @@ func (r *Relay) Run(ctx context.Context) error {
 		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Log: r.log}, r.tenants.Usages)
 	})
 	inbound.Go(func() { r.tenants.Keep(ctx, tenantsFile(r.cfg), r.log) })
+	if r.certificates != nil {
+		start(&inbound, "certificates", func() error { return r.certificates.Run(ctx) })
+	}
 	select {
 	case <-r.scheduler.Loaded():
 		start(&inbound, "listener", func() error { return r.front.Serve(ctx) })

@@ -1,90 +1,99 @@
-// Package certificate gives the listeners the certificate that they show: the operator's PEM files, read again when they
+// Package certificate gives the listeners the certificates that they show: the operator's PEM files, read again when they
 // change, or a self-signed one made on first use.
 package certificate
 
 import (
 	"crypto/tls"
-	"fmt"
 	"log/slog"
-	"os"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Source holds one certificate. Its Get fits [tls.Config.GetCertificate].
+// Source holds one or more certificates. Its Get fits [tls.Config.GetCertificate].
 type Source struct {
-	certFile, keyFile string
-	log               *slog.Logger
-	now               func() time.Time
+	log *slog.Logger
+	now func() time.Time
 
 	mu      sync.Mutex
-	current *tls.Certificate
-	read    fingerprint
+	pairs   []*pair
+	names   map[string][]*tls.Certificate // by the DNS names in them, in the order of pairs; "*.example.org" is one
 	checked time.Time
-}
-
-// fingerprint tells two states of the files apart.
-type fingerprint struct {
-	cert, key         time.Time
-	certSize, keySize int64
 }
 
 // checkEvery is how often the files are looked at; a handshake in between costs no system call.
 const checkEvery = 10 * time.Second
 
-// FromFiles reads a certificate chain and its key from PEM files. An error names the file and what to do.
-func FromFiles(certFile, keyFile string, log *slog.Logger) (*Source, error) {
-	s := &Source{certFile: certFile, keyFile: keyFile, log: log, now: time.Now}
-	print, err := s.fingerprint()
-	if err != nil {
-		return nil, fmt.Errorf("the listeners' certificate cannot be read: %w; see [certificate] in the configuration", err)
+// FromFiles reads certificate chains and their keys from PEM files: at least one pair. An error names the file and what to
+// do.
+func FromFiles(log *slog.Logger, files ...Files) (*Source, error) {
+	s := &Source{log: log, now: time.Now}
+	for _, f := range files {
+		p, err := newPair(f)
+		if err != nil {
+			return nil, err
+		}
+		s.pairs = append(s.pairs, p)
 	}
-	if err := s.load(print); err != nil {
-		return nil, err
-	}
+	s.index()
 	return s, nil
 }
 
-// Get gives the certificate as the files have it now. Files that became unreadable leave the last good one in use.
-func (s *Source) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// Get gives the certificate for the name that the client asks for by SNI (RFC 6066, 3): one that has the name itself, or
+// else a wildcard for it, or else the first of all. It is as the files have it now; files that became bad leave the last
+// good one in use.
+func (s *Source) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := s.now(); now.Sub(s.checked) >= checkEvery || now.Before(s.checked) {
-		s.checked = now
 		s.refresh()
 	}
-	return s.current, nil
+	if found := s.find(hello); found != nil {
+		return found, nil
+	}
+	return s.pairs[0].current, nil
 }
 
-func (s *Source) refresh() {
-	print, err := s.fingerprint()
-	if err == nil && print != s.read {
-		if err = s.load(print); err == nil {
-			s.log.Info("certificate read again", "cert", s.certFile, "until", s.current.Leaf.NotAfter)
+// find gives a certificate for the name, nil if there is none. Of several, such as one with an RSA and one with an ECDSA
+// key, it is the first that the client can use.
+func (s *Source) find(hello *tls.ClientHelloInfo) *tls.Certificate {
+	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
+	candidates := s.names[name]
+	if len(candidates) == 0 {
+		_, domain, _ := strings.Cut(name, ".")
+		candidates = s.names["*."+domain]
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	if len(candidates) > 1 {
+		for _, c := range candidates {
+			if hello.SupportsCertificate(c) == nil {
+				return c
+			}
 		}
 	}
-	if err != nil {
-		s.log.Error("the certificate cannot be read, the last good one stays in use", "error", err)
+	return candidates[0]
+}
+
+// refresh reads the files that have changed.
+func (s *Source) refresh() {
+	s.checked = s.now()
+	changed := false
+	for _, p := range s.pairs {
+		changed = p.refresh(s.log) || changed
+	}
+	if changed {
+		s.index()
 	}
 }
 
-func (s *Source) load(print fingerprint) error {
-	pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
-	if err != nil {
-		return fmt.Errorf("certificate %s with key %s: %w", s.certFile, s.keyFile, err)
+func (s *Source) index() {
+	s.names = map[string][]*tls.Certificate{}
+	for _, p := range s.pairs {
+		for _, name := range p.current.Leaf.DNSNames {
+			name = strings.ToLower(name)
+			s.names[name] = append(s.names[name], p.current)
+		}
 	}
-	s.current, s.read = &pair, print
-	return nil
-}
-
-func (s *Source) fingerprint() (fingerprint, error) {
-	cert, err := os.Stat(s.certFile)
-	if err != nil {
-		return fingerprint{}, err
-	}
-	key, err := os.Stat(s.keyFile)
-	if err != nil {
-		return fingerprint{}, err
-	}
-	return fingerprint{cert.ModTime(), key.ModTime(), cert.Size(), key.Size()}, nil
 }

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
 	"os"
@@ -18,7 +19,7 @@ func logTo(t *testing.T) (*slog.Logger, *bytes.Buffer) {
 
 func subject(t *testing.T, s *Source) string {
 	t.Helper()
-	c, err := s.Get(nil)
+	c, err := s.Get(&tls.ClientHelloInfo{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestSelfSignedIsMadeOnceAndPrivate(t *testing.T) {
 	if a, b := subject(t, first), subject(t, second); a != "relay.example.net" || b != a {
 		t.Errorf("subjects %q, %q", a, b)
 	}
-	c, _ := first.Get(nil)
+	c, _ := first.Get(&tls.ClientHelloInfo{})
 	if err := c.Leaf.VerifyHostname("relay.example.net"); err != nil {
 		t.Error(err)
 	}
@@ -65,7 +66,7 @@ func TestFromFilesErrors(t *testing.T) {
 	}
 	missing := filepath.Join(dir, "missing.pem")
 	for _, files := range [][2]string{{missing, garbage}, {garbage, missing}, {garbage, garbage}} {
-		if _, err := FromFiles(files[0], files[1], log); err == nil || !strings.Contains(err.Error(), dir) {
+		if _, err := FromFiles(log, Files{files[0], files[1]}); err == nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%v: error %v names no file", files, err)
 		}
 	}
@@ -85,7 +86,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	write("one.test")
 	log, lines := logTo(t)
-	s, err := FromFiles(path, path, log)
+	s, err := FromFiles(log, Files{path, path})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func SelfSigned(dir, hostname string, log *slog.Logger) (*Source, error) {
 		}
 	}
 	log.Warn("no [certificate] configured: the listeners show a self-signed one", "file", path)
-	return FromFiles(path, path, log)
+	return FromFiles(log, Files{path, path})
 }
 
 func makeSelfSigned(hostname string, now time.Time) ([]byte, error) {
