@@ -36,7 +36,8 @@ type RelayOptions struct {
 	Connections int    // of clients
 	MessageSize int    // the largest
 	Launch      Launch
-	Busy        bool // deliver with as many connections as by default; otherwise with one
+	Certificate string // PEM file with certificate and key, for STARTTLS; "": no TLS
+	Busy        bool   // deliver with as many connections as by default; otherwise with one
 }
 
 // NewRelay prepares a relay whose delivery is held.
@@ -52,7 +53,7 @@ const relayConfig = `hostname = "relay.bench.test"
 data_dir = "data"
 [[listener]]
 address = "127.0.0.1:0"
-tls = "off"
+tls = %q
 auth = "off"
 networks = ["127.0.0.0/8"]
 [limits]
@@ -140,7 +141,14 @@ func (r *Relay) Switch(ctx context.Context, m Mode) error {
 // RouteTo sends all mail to a host from now on.
 func (r *Relay) RouteTo(ctx context.Context, next string) error {
 	r.next = next
-	text := fmt.Sprintf(relayConfig, r.opts.Connections, r.opts.MessageSize, next)
+	tls := "off"
+	if r.opts.Certificate != "" {
+		tls = "starttls"
+	}
+	text := fmt.Sprintf(relayConfig, tls, r.opts.Connections, r.opts.MessageSize, next)
+	if r.opts.Certificate != "" {
+		text += fmt.Sprintf("[certificate]\ncert = %q\nkey = %[1]q\n", r.opts.Certificate)
+	}
 	if !r.opts.Busy {
 		text += relayOneConnection
 	}
