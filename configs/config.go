@@ -30,6 +30,7 @@ type Config struct {
 	HelpURL     string      `toml:"help_url"`  // may hold {cause}, {domain}, {lang}, {id}; "" for no link
 	Listeners   []Listener  `toml:"listener"`  // at least one
 	Certificate Certificate `toml:"certificate"`
+	ACME        ACME        `toml:"acme"`
 	Limits      Limits      `toml:"limits"`
 	Tenants     []Tenant    `toml:"tenant"`
 	DKIM        DKIM        `toml:"dkim"`
@@ -61,6 +62,14 @@ type Certificate struct {
 type MoreCertificate struct {
 	Cert string `toml:"cert"`
 	Key  string `toml:"key"`
+}
+
+// ACME says which certificate is ordered from an authority (RFC 8555).
+type ACME struct {
+	Names     []string `toml:"names"` // none: it is off
+	Email     string   `toml:"email"`
+	Directory string   `toml:"directory"` // URL; "": Let's Encrypt
+	HTTP      string   `toml:"http"`      // address for proofs by HTTP-01; never empty with names
 }
 
 // Limits bounds what comes in.

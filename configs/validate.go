@@ -33,6 +33,7 @@ func (k check) all() {
 	k.top()
 	k.listeners()
 	k.certificate()
+	k.acme()
 	k.path(&k.c.DKIM.Keys)
 	k.limits()
 	k.dnsAndDelivery()

@@ -45,11 +45,12 @@ func (r *Relay) listenerTLS(cfg *configs.Config, log *slog.Logger) (*tls.Config,
 	if !slices.ContainsFunc(cfg.Listeners, func(l configs.Listener) bool { return l.TLS != configs.TLSOff }) {
 		return nil, nil
 	}
-	var err error
-	if r.certificates, err = certificatesOf(cfg, log); err != nil {
+	source, err := certificatesOf(cfg, log)
+	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{GetCertificate: r.certificates.Get}, nil
+	r.certificates = source
+	return &tls.Config{GetCertificate: source.Get}, nil
 }
 
 func newDeliverer(cfg *configs.Config, hostname string) (*delivery.Deliverer, error) {

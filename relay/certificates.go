@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"path/filepath"
 
 	"tlsrelay/configs"
 	"tlsrelay/relay/certificate"
 )
 
-// certificates is where the listeners' certificates come from.
+// certificates is where the listeners' certificates come from. One that is an io.Closer holds what Run would give back.
 type certificates interface {
 	Get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	Run(context.Context) error // looks after them until the context ends
@@ -17,7 +18,10 @@ type certificates interface {
 
 func certificatesOf(cfg *configs.Config, log *slog.Logger) (certificates, error) {
 	c := &cfg.Certificate
-	if c.Cert == "" {
+	switch {
+	case len(cfg.ACME.Names) > 0:
+		return acmeOf(cfg, log)
+	case c.Cert == "":
 		return certificate.SelfSigned(cfg.DataDir, cfg.Hostname, log)
 	}
 	files := []certificate.Files{{Cert: c.Cert, Key: c.Key}}
@@ -25,4 +29,16 @@ func certificatesOf(cfg *configs.Config, log *slog.Logger) (certificates, error)
 		files = append(files, certificate.Files{Cert: m.Cert, Key: m.Key})
 	}
 	return certificate.FromFiles(log, files...)
+}
+
+// acmeOf shows a self-signed certificate until there is a better one, which is nothing to warn of.
+func acmeOf(cfg *configs.Config, log *slog.Logger) (*certificate.ACME, error) {
+	fallback, err := certificate.SelfSigned(cfg.DataDir, cfg.Hostname, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return certificate.NewACME(certificate.ACMEOptions{
+		Names: cfg.ACME.Names, Email: cfg.ACME.Email, Directory: cfg.ACME.Directory, HTTP: cfg.ACME.HTTP,
+		Dir: filepath.Join(cfg.DataDir, "acme"), Fallback: fallback, Log: log,
+	})
 }

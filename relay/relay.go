@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -149,6 +150,9 @@ func (r *Relay) close() error {
 	}
 	if r.control != nil {
 		r.control.Close()
+	}
+	if c, ok := r.certificates.(io.Closer); ok {
+		errs = append(errs, c.Close())
 	}
 	if r.store != nil {
 		errs = append(errs, r.store.Close())

@@ -81,6 +81,7 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"data_dir", start.DataDir, now.DataDir},
 		{"listener", start.Listeners, now.Listeners},
 		{"certificate", start.Certificate, now.Certificate},
+		{"acme", start.ACME, now.ACME},
 		{"limits", start.Limits, now.Limits},
 		{"delivery.connections", start.Delivery.Connections, now.Delivery.Connections},
 		{"delivery.connections_per_destination", start.Delivery.ConnectionsPerDestination, now.Delivery.ConnectionsPerDestination},

@@ -76,7 +76,7 @@ func makeSelfSigned(hostname string, now time.Time) ([]byte, error) {
 
 // writeNew leaves either the whole file or none: a start that is cut short does not keep the next one from starting.
 func writeNew(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), selfSignedFile+".*") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
