@@ -3,6 +3,7 @@
 package peertest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -92,6 +93,12 @@ func certificate(t *testing.T, dir string) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return certify(t, dir, private)
+}
+
+// certify is certificate for a key that is there.
+func certify(t *testing.T, dir string, private crypto.Signer) (cert, key string) {
+	t.Helper()
 	template := &x509.Certificate{
 		Subject:      pkix.Name{CommonName: hostname}, // some programs take none without a name
 		SerialNumber: big.NewInt(1), DNSNames: []string{hostname, "localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/smtp"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ var programs = []program{
 	{"msmtp", []string{"msmtp"}, true, submitMsmtp},
 	{"nodemailer", []string{"node-nodemailer"}, true, submitNodemailer},
 	{"curl", []string{"curl"}, true, submitCurl},
+	{"s-nail", []string{"s-nail"}, true, submitSNail},
 	{"Exim as a client", []string{"exim4-daemon-light"}, true, submitExim},
 	{"Postfix as a client", []string{"postfix", "libsasl2-modules"}, true, submitPostfix},
 }
@@ -122,6 +124,25 @@ func submitCurl(t *testing.T, n *network, r *running, listener int, m letter) {
 	mustRun(t, "", "curl", "--disable", "--silent", "--show-error", "--ssl-reqd", "--cacert", n.cert, "--upload-file", file,
 		"--user", account+":"+password, "--login-options", "AUTH=PLAIN", "--mail-from", m.From, "--mail-rcpt", m.To,
 		scheme+"://"+r.address(listener)+"/app.test")
+}
+
+func submitSNail(t *testing.T, n *network, r *running, listener int, m letter) {
+	t.Helper()
+	scheme := "smtp"
+	if listener == implicit {
+		scheme = "smtps"
+	}
+	_, port := hostPort(t, r, listener) // it looks for no IP address in a certificate
+	mta := (&url.URL{Scheme: scheme, User: url.UserPassword(account, password), Host: "localhost:" + port}).String()
+	_, text, _ := strings.Cut(unix(m.Text), "\n\n")
+	args := []string{"-:", "/", "-r", m.From, "-s", header(t, m.Text).Get("Subject")}
+	for _, v := range []string{
+		"v15-compat=y", "mta=" + mta, "smtp-use-starttls", "smtp-auth=plain", "tls-ca-file=" + n.cert, "tls-verify=strict",
+		"hostname=app.test", "ttycharset=utf-8", "mime-encoding=8b", "sendwait", "nosave",
+	} {
+		args = append(args, "-S", v)
+	}
+	mustRun(t, text, "s-nail", append(args, m.To)...)
 }
 
 func submitExim(t *testing.T, n *network, r *running, listener int, m letter) {
