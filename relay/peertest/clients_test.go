@@ -3,9 +3,6 @@
 package peertest
 
 import (
-	"bytes"
-	"encoding/base64"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,32 +112,4 @@ func checkBox(t *testing.T, box string, count int, m letter) {
 		}
 	}
 	t.Errorf("the mail to %s did not arrive", m.To)
-}
-
-// checkNoPassword looks for the password in the log and in all that the relay keeps.
-func checkNoPassword(t *testing.T, r *running) {
-	t.Helper()
-	var traces [][]byte
-	for _, secret := range []string{password, "\x00" + account + "\x00" + password} {
-		traces = append(traces, []byte(secret), []byte(base64.StdEncoding.EncodeToString([]byte(secret))))
-	}
-	look := func(where string, text []byte) {
-		for _, trace := range traces {
-			if bytes.Contains(text, trace) {
-				t.Errorf("%s holds the password as %q", where, trace)
-			}
-		}
-	}
-	look("the log", []byte(r.log.text()))
-	err := filepath.WalkDir(r.cfg.DataDir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		look(path, text)
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
 }

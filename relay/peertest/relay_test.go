@@ -83,7 +83,7 @@ func startRelay(t *testing.T, n *network, zone dnstest.Zone, more string) *runni
 		t.Fatal(err)
 	}
 	r := &running{cfg: cfg, log: &logbook{}}
-	if r.Relay, err = relay.New(cfg, slog.New(slog.NewJSONHandler(r.log, nil))); err != nil {
+	if r.Relay, err = relay.New(cfg, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
