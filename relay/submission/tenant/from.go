@@ -39,7 +39,7 @@ func (m *Mail) CheckFrom(values []string) *Refusal {
 		}
 		for _, one := range list {
 			bare := mail.Address{Address: one.Address} // String quotes the local part as needed
-			a, _, rest, err := address.ParsePath(bare.String())
+			a, _, rest, err := address.ParsePathUTF8(bare.String()) // whether UTF-8 may stand here is for package message to say
 			if err != nil || rest != "" {
 				return m.unreadable()
 			}
