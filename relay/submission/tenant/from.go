@@ -38,7 +38,7 @@ func (m *Mail) CheckFrom(values []string) *Refusal {
 			return m.unreadable()
 		}
 		for _, one := range list {
-			bare := mail.Address{Address: one.Address} // String quotes the local part as needed
+			bare := mail.Address{Address: one.Address}              // String quotes the local part as needed
 			a, _, rest, err := address.ParsePathUTF8(bare.String()) // whether UTF-8 may stand here is for package message to say
 			if err != nil || rest != "" {
 				return m.unreadable()
