@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"time"
 
 	miekg "github.com/miekg/dns"
 )
@@ -28,13 +29,14 @@ func (c *Client) LookupAddrs(ctx context.Context, host string) (AddrAnswer, erro
 // family is the answer to one of the two questions.
 type family struct {
 	addrs     []netip.Addr
+	ttl       time.Duration
 	authentic bool
 	err       error
 }
 
 func (c *Client) family(ctx context.Context, name string, qtype uint16) family {
-	records, authentic, err := c.resolve(ctx, name, qtype)
-	return family{addresses(records), authentic, err}
+	answer, err := c.resolve(ctx, name, qtype)
+	return family{addresses(answer.records), answer.ttl, answer.authentic, err}
 }
 
 // addresses reads A and AAAA records.
@@ -66,18 +68,40 @@ func merge(four, six family) (AddrAnswer, error) {
 			}
 		}
 		if four.err != nil && six.err != nil {
-			return AddrAnswer{}, four.err
+			return AddrAnswer{TTL: min(four.ttl, six.ttl)}, four.err
 		}
 	}
-	answer := AddrAnswer{
+	return AddrAnswer{
+		Addrs:     inTurn(four.addrs, six.addrs),
 		Authentic: (four.err != nil || four.authentic) && (six.err != nil || six.authentic),
+		TTL:       mergeTTL(four, six),
+	}, nil
+}
+
+// oneSided is how long addresses of one family stay alone at least, if their own TTL allows it: it is common that
+// questions for the other family bring trouble or a "no" without a TTL, day after day.
+const oneSided = time.Minute
+
+// mergeTTL is how long both answers may be kept.
+func mergeTTL(four, six family) time.Duration {
+	switch {
+	case len(four.addrs) > 0 && len(six.addrs) == 0:
+		return min(four.ttl, max(six.ttl, oneSided))
+	case len(four.addrs) == 0 && len(six.addrs) > 0:
+		return min(six.ttl, max(four.ttl, oneSided))
 	}
-	for i := range max(len(four.addrs), len(six.addrs)) {
-		for _, addrs := range [][]netip.Addr{four.addrs, six.addrs} {
-			if i < len(addrs) && len(answer.Addrs) < MaxAddrs && !slices.Contains(answer.Addrs, addrs[i]) {
-				answer.Addrs = append(answer.Addrs, addrs[i])
+	return min(four.ttl, six.ttl)
+}
+
+// inTurn mixes the addresses of two families, so that neither waits for all of the other to fail.
+func inTurn(four, six []netip.Addr) []netip.Addr {
+	var mixed []netip.Addr
+	for i := range max(len(four), len(six)) {
+		for _, addrs := range [][]netip.Addr{four, six} {
+			if i < len(addrs) && len(mixed) < MaxAddrs && !slices.Contains(mixed, addrs[i]) {
+				mixed = append(mixed, addrs[i])
 			}
 		}
 	}
-	return answer, nil
+	return mixed
 }

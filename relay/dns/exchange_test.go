@@ -181,8 +181,11 @@ func FuzzAnswer(f *testing.F) {
 		}
 		usable(m)
 		end, used := followAliases(m.Answer, "example.org.", maxAliases)
-		if used > maxAliases {
-			t.Fatalf("followed %d aliases", used)
+		if len(used) > maxAliases {
+			t.Fatalf("followed %d aliases", len(used))
+		}
+		if ttl := min(leastTTL(m.Answer), denialTTL(m.Ns)); ttl < 0 || ttl > longest {
+			t.Fatalf("TTL %v", ttl)
 		}
 		hosts, null := exchangers(recordsOf(m.Answer, end, miekg.TypeMX))
 		if len(hosts) > MaxHosts || null && len(hosts) > 0 {

@@ -22,15 +22,15 @@ func (c *Client) LookupMX(ctx context.Context, domain string) (MXAnswer, error) 
 	if isLocalhost(name) {
 		return MXAnswer{}, nil
 	}
-	records, authentic, err := c.resolve(ctx, name, miekg.TypeMX)
+	answer, err := c.resolve(ctx, name, miekg.TypeMX)
 	if err != nil {
-		return MXAnswer{}, err
+		return MXAnswer{TTL: answer.ttl}, err
 	}
-	hosts, null := exchangers(records)
-	if len(records) > 0 && len(hosts) == 0 && !null {
+	hosts, null := exchangers(answer.records)
+	if len(answer.records) > 0 && len(hosts) == 0 && !null {
 		return MXAnswer{}, &TroubleError{Question: question(name, miekg.TypeMX), Err: errNoUsableMX}
 	}
-	return MXAnswer{Hosts: hosts, Null: null, Authentic: authentic}, nil
+	return MXAnswer{Hosts: hosts, Null: null, Authentic: answer.authentic, TTL: answer.ttl}, nil
 }
 
 // exchangers sorts MX records and drops those that name no host. null is true if "." is all there is; beside real hosts

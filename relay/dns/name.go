@@ -25,8 +25,10 @@ func cleanName(s string) (string, bool) {
 			}
 		}
 	}
-	if _, err := netip.ParseAddr(s); err == nil {
-		return "", false
+	if last := s[len(s)-1]; last >= '0' && last <= '9' { // the end of all IPv4 addresses; those of IPv6 have a colon
+		if _, err := netip.ParseAddr(s); err == nil {
+			return "", false
+		}
 	}
 	return s, true
 }

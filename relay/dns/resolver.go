@@ -13,7 +13,7 @@ import (
 
 // Resolver answers what a relay wants to know. Names may have upper case and a trailing dot; internationalized names
 // come in their ASCII form. Address literals are no names: to ask for one is an error. Errors are ErrNoSuchDomain or
-// ErrTrouble.
+// ErrTrouble; with ErrNoSuchDomain the answer's TTL is set and nothing else.
 type Resolver interface {
 	// LookupMX gives the mail exchangers of domain (RFC 5321 section 5.1).
 	LookupMX(ctx context.Context, domain string) (MXAnswer, error)
@@ -26,6 +26,8 @@ type MXAnswer struct {
 	Hosts     []MX // lowest preference first, equal ones shuffled, at most MaxHosts; none without Null: no MX records
 	Null      bool // the domain takes no mail at all (RFC 7505)
 	Authentic bool // see Options.TrustAD
+
+	TTL time.Duration // how long all of this may be kept: the smallest TTL on the way to it, aliases included
 }
 
 // MX is one mail exchanger.
@@ -38,6 +40,8 @@ type MX struct {
 type AddrAnswer struct {
 	Addrs     []netip.Addr // IPv4 and IPv6 in turn, at most MaxAddrs; IPv4 in IPv6 is given as IPv4; may be empty
 	Authentic bool         // see Options.TrustAD
+
+	TTL time.Duration // how long all of this may be kept: the smallest TTL on the way to it, aliases included
 }
 
 // What is kept of an answer. More is of no use to a sender that tries a few addresses an attempt, and much to an

@@ -177,6 +177,11 @@ func (s *Server) reply(q *miekg.Msg, overTCP bool) *miekg.Msg {
 // fill adds the records, along aliases, as a recursive server does.
 func (s *Server) fill(m *miekg.Msg, name string, qtype uint16, bare bool) {
 	m.AuthenticatedData = true
+	defer func() {
+		if !hasType(m.Answer, qtype) {
+			m.Ns = append(m.Ns, noSuch)
+		}
+	}()
 	for range 16 { // an alias may lead in a circle
 		found, exists := s.names[name]
 		if !exists {
@@ -198,4 +203,8 @@ func (s *Server) fill(m *miekg.Msg, name string, qtype uint16, bare bool) {
 		}
 		name = next
 	}
+}
+
+func hasType(rrs []miekg.RR, qtype uint16) bool {
+	return slices.ContainsFunc(rrs, func(rr miekg.RR) bool { return rr.Header().Rrtype == qtype })
 }

@@ -1,6 +1,7 @@
 package dnstest
 
 import (
+	"cmp"
 	"fmt"
 
 	miekg "github.com/miekg/dns"
@@ -17,6 +18,7 @@ type Records struct {
 	AAAA  []string // "2001:db8::1"
 	CNAME string   // "other.example.org."; if that is in the zone too, the answer has its records as well
 
+	TTL       uint32 // of the records, in seconds; 0 means 60
 	Authentic bool   // answers carry the authentic-data bit
 	Fault     Fault  // what goes wrong instead
 	FaultFor  string // "A": only when asked for that type; "" always
@@ -41,15 +43,24 @@ type set struct {
 	rrs []miekg.RR
 }
 
+const defaultTTL = 60 // seconds
+
+// noSuch goes with every answer that has no records: it says for how long that "no" may be kept.
+var noSuch = &miekg.SOA{
+	Hdr: miekg.RR_Header{Name: ".", Rrtype: miekg.TypeSOA, Class: miekg.ClassINET, Ttl: defaultTTL},
+	Ns:  "ns.invalid.", Mbox: "hostmaster.invalid.", Minttl: defaultTTL,
+}
+
 // parse reads the records of one name.
 func parse(name string, r Records) (set, error) {
 	s := set{Records: r}
+	ttl := cmp.Or(r.TTL, defaultTTL)
 	for _, list := range []struct {
 		kind   string
 		values []string
 	}{{"MX", r.MX}, {"A", r.A}, {"AAAA", r.AAAA}, {"CNAME", one(r.CNAME)}} {
 		for _, v := range list.values {
-			rr, err := miekg.NewRR(fmt.Sprintf("%s 60 IN %s %s", name, list.kind, v))
+			rr, err := miekg.NewRR(fmt.Sprintf("%s %d IN %s %s", name, ttl, list.kind, v))
 			if err != nil || rr == nil {
 				return set{}, fmt.Errorf("dnstest: %s has the bad %s record %q: %v", name, list.kind, v, err)
 			}
