@@ -5,5 +5,7 @@
 // no usable answer ([ErrTrouble], mail for it waits), and a name that exists without records of the type asked for (an
 // answer like any other). It also keeps the authentic-data bit, which DANE needs.
 //
+// A [Client] asks, a [Cache] before it remembers what it heard.
+//
 // What an answer holds was written by strangers: names are checked, and lists are cut to [MaxHosts] and [MaxAddrs].
 package dns

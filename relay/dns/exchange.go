@@ -23,7 +23,7 @@ func (c *Client) ask(ctx context.Context, name string, qtype uint16) (*miekg.Msg
 	trouble := &TroubleError{Question: question(name, qtype)}
 	first := int(c.good.Load())
 	for n := range rounds * len(c.servers) {
-		if trouble.Err = ctx.Err(); trouble.Err != nil {
+		if trouble.Err = context.Cause(ctx); trouble.Err != nil {
 			break
 		}
 		i := (first + n) % len(c.servers)
@@ -32,7 +32,7 @@ func (c *Client) ask(ctx context.Context, name string, qtype uint16) (*miekg.Msg
 			c.good.Store(uint32(i))
 			return answer, nil
 		}
-		if trouble.Err = ctx.Err(); trouble.Err != nil {
+		if trouble.Err = context.Cause(ctx); trouble.Err != nil {
 			break // the server is not at fault
 		}
 		trouble.note(c.servers[i], err)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 
 	miekg "github.com/miekg/dns"
@@ -52,9 +51,8 @@ func exchangers(records []miekg.RR) (hosts []MX, null bool) {
 	if dots > 0 && dots == len(records) {
 		return nil, true
 	}
-	// RFC 5321 section 5.1: hosts of equal preference share the load.
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	slices.SortStableFunc(all, func(a, b MX) int { return cmp.Compare(a.Preference, b.Preference) })
+	slices.SortFunc(all, func(a, b MX) int { return cmp.Compare(a.Preference, b.Preference) })
+	shuffle(all)
 	seen := make(map[string]bool, len(all))
 	for _, mx := range all {
 		if !seen[mx.Host] && len(hosts) < MaxHosts {

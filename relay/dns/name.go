@@ -15,15 +15,23 @@ func cleanName(s string) (string, bool) {
 	if s == "" || len(s) > 253 {
 		return "", false
 	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 {
+	label := 0 // length of the label so far
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '.' && label == 0:
 			return "", false
-		}
-		for _, c := range []byte(label) {
-			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+		case c == '.':
+			label = 0
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_':
+			if label++; label > 63 {
 				return "", false
 			}
+		default:
+			return "", false
 		}
+	}
+	if label == 0 {
+		return "", false
 	}
 	if last := s[len(s)-1]; last >= '0' && last <= '9' { // the end of all IPv4 addresses; those of IPv6 have a colon
 		if _, err := netip.ParseAddr(s); err == nil {
