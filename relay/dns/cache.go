@@ -17,14 +17,15 @@ const (
 // CacheOptions of a Cache. The zero value has sensible bounds and the real clock.
 type CacheOptions struct {
 	Memory  int              // bytes for answers, roughly; those not in use go first; 0 means 64 MiB
-	Lookups int              // at the resolver at the same time, others wait; 0 means 200
+	Lookups int              // at the resolver at the same time (one of addresses is two questions); 0 means 200
 	Now     func() time.Time // nil means time.Now
 }
 
-// Cache is a Resolver that remembers the answers of another one: for their TTL, within the bounds of [keepFor]. Callers
-// with the same question share one look-up. Each answer handed out is the caller's own and has the hosts of equal
-// preference, and the addresses of a family, in a new random order; its TTL is what is left. Errors are shared, as
-// everywhere.
+// Cache is a Resolver that remembers the answers of another one: for their TTL, though at least 5 seconds and at most
+// an hour; a "no" for two minutes at most, trouble for 5 to 30 seconds. Callers with the same question share one look-up.
+//
+// Each answer handed out is the caller's own and has the hosts of equal preference, and the addresses of a family, in a
+// new random order; its TTL is what is left. Errors are shared, as everywhere.
 //
 // There is no answer after its time, not even when a new one cannot be had (RFC 8767): mail waits without harm, and
 // must not go to a host that its domain has left.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	miekg "github.com/miekg/dns"
@@ -65,6 +66,7 @@ func (c *Cache) join(k key) *lookup {
 		l.callers++
 		return l
 	}
+	k.name = strings.Clone(k.name) // it may be a part of a longer text
 	l := &lookup{key: k, callers: 1, done: make(chan struct{})}
 	c.desk.byKey[k] = l
 	if c.desk.busy < c.lookups {

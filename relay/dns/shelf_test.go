@@ -107,6 +107,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestLongStringsAreLetGo: a domain is often cut from a longer text, which must not stay in memory with it.
+func TestLongStringsAreLetGo(t *testing.T) {
+	c := cache(t, fixed(usualAnswer), CacheOptions{})
+	before := heap()
+	for i := range 100 {
+		text := domainNumber(i) + strings.Repeat(" ", 1<<17)
+		c.LookupMX(t.Context(), text[:len(domainNumber(i))])
+	}
+	if got := heap() - before; got > 1<<20 {
+		t.Errorf("%d KB in use", got>>10)
+	}
+	runtime.KeepAlive(c)
+}
+
 // fixed is a Resolver of MX alone that remembers nothing.
 type fixed func(domain string) (MXAnswer, error)
 
