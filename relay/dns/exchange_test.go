@@ -117,6 +117,18 @@ func TestServerWithoutEDNS(t *testing.T) {
 	}
 }
 
+// TestTruncatedAndNoTCP: half an answer is none, and the error says which half is missing.
+func TestTruncatedAndNoTCP(t *testing.T) {
+	srv := rawServer(t, func(q *miekg.Msg) [][]byte {
+		return [][]byte{packed(t, q, "mx.example.", func(m *miekg.Msg) { m.Truncated = true })}
+	})
+	a, err := client(t, Options{Servers: []string{srv}}).LookupMX(t.Context(), "example.org")
+	want := srv + " gave a truncated answer, and over TCP cannot be reached (connect: connection refused)"
+	if !errors.Is(err, ErrTrouble) || !strings.HasSuffix(err.Error(), want) || len(a.Hosts) != 0 {
+		t.Errorf("%v, %v", a, err)
+	}
+}
+
 func TestContradictionIsTrouble(t *testing.T) {
 	srv := rawServer(t, func(q *miekg.Msg) [][]byte {
 		return [][]byte{packed(t, q, "mx.example.", func(m *miekg.Msg) { m.Rcode = miekg.RcodeNameError })}
