@@ -1,41 +1,65 @@
 package smtpclient
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
-// content sends the message and the final dot. It does not wait for the answer.
-func (c *Conn) content(ctx context.Context, body io.Reader) error {
-	if c.chunk == nil {
-		c.chunk = make([]byte, writeBuffer)
-	}
-	out := bodyWriter{w: c.w, lineStart: true}
+// scratch is room for a message on its way. Idle sessions have none.
+type scratch struct {
+	raw  []byte // as read
+	wire []byte // as sent
+}
+
+var scratches = sync.Pool{New: func() any {
+	return &scratch{raw: make([]byte, writeBuffer), wire: make([]byte, 0, writeBuffer+writeBuffer/8)}
+}}
+
+// content sends the message up to its last line end. What ends it, the final dot, is for the caller to send.
+func (t *transaction) content(body io.Reader) error {
+	c, s := t.c, t.scratch
+	text := wireText{dots: true, lineStart: true}
 	for {
-		n, err := body.Read(c.chunk)
-		c.patience = min(c.timeouts.MaxSession, c.patience+time.Duration(n)*time.Second/minRate)
-		if err := c.block(ctx, func() error { return out.write(c.chunk[:n]) }); err != nil {
-			return err
+		n, err := body.Read(s.raw)
+		c.flowed(n)
+		werr := c.block(t.ctx, func() error {
+			wire, err := text.append(s.wire[:0], s.raw[:n])
+			return c.write(wire, err)
+		})
+		if werr != nil {
+			return werr
 		}
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			// The server must not see an end: it would take half a message for a whole one.
-			return c.fail(ctx, StageData, 0, fmt.Errorf("%w: %w", ErrBody, err))
+			return t.unreadable(err)
 		}
 	}
-	return c.block(ctx, func() error {
-		if err := out.end(); err != nil {
-			return err
-		}
-		return c.w.Flush()
-	})
+	return c.block(t.ctx, func() error { return c.write(text.end(s.wire[:0]), nil) })
+}
+
+// unreadable ends the session: the server must not see an end, it would take half a message for a whole one.
+func (t *transaction) unreadable(err error) error {
+	return t.c.fail(t.ctx, StageData, 0, fmt.Errorf("%w: %w", ErrBody, err))
+}
+
+// flowed gives the server the time that n bytes of a message may take.
+func (c *Conn) flowed(n int) {
+	c.patience = min(c.timeouts.MaxSession, c.patience+time.Duration(n)*time.Second/minRate)
+}
+
+// write puts p into the buffer unless making it failed.
+func (c *Conn) write(p []byte, err error) error {
+	if err == nil {
+		_, err = c.w.Write(p)
+	}
+	return err
 }
 
 // block runs one write of the message.
@@ -51,66 +75,74 @@ func (c *Conn) block(ctx context.Context, f func() error) error {
 
 var errNUL = fmt.Errorf("%w: it has a NUL byte", ErrBody)
 
-// bodyWriter writes message text in the one form that no server can misread (RFC 5321 section 2.3.8): each CR is
-// followed by LF, each LF comes behind CR, there is no NUL, and a dot that begins a line is doubled.
-type bodyWriter struct {
-	w         *bufio.Writer
+// wireText brings message text into the one form that no server can misread (RFC 5321 section 2.3.8): each CR is followed
+// by LF, each LF comes behind CR, and there is no NUL. For DATA a dot that begins a line is doubled, too.
+type wireText struct {
+	dots      bool // double them
 	lineStart bool // the next byte begins a line
 	cr        bool // a CR was read and waits for what follows
 }
 
-func (b *bodyWriter) write(p []byte) error {
+// append adds the wire form of p, which may begin and end anywhere in the text, to dst.
+func (t *wireText) append(dst, p []byte) ([]byte, error) {
+	if bytes.IndexByte(p, 0) >= 0 {
+		return dst, errNUL
+	}
 	for len(p) > 0 {
-		if b.cr || p[0] == '\n' || p[0] == '\r' || b.lineStart && p[0] == '.' {
-			n := b.special(p[0])
-			p = p[n:]
-			continue
-		}
-		n := bytes.IndexAny(p, "\r\n")
-		if n < 0 {
+		n := bytes.IndexByte(p, '\n') + 1
+		if n == 0 {
 			n = len(p)
 		}
-		if bytes.IndexByte(p[:n], 0) >= 0 {
-			return errNUL
-		}
-		b.lineStart = false
-		if _, err := b.w.Write(p[:n]); err != nil {
-			return err
-		}
+		dst = t.line(dst, p[:n])
 		p = p[n:]
 	}
-	return nil
+	return dst, nil
 }
 
-// special handles a byte at which the line may end or begin, and gives how many bytes (0 or 1) it used up. Write errors
-// stay in the bufio.Writer.
-func (b *bodyWriter) special(c byte) int {
-	switch {
-	case c == '\n':
-		b.w.WriteString("\r\n")
-		b.cr, b.lineStart = false, true
-		return 1
-	case b.cr: // stray
-		b.w.WriteByte(' ')
-		b.cr, b.lineStart = false, false
-		return 0
-	case c == '\r':
-		b.cr = true
-		return 1
+// line adds a piece of text that has no LF but perhaps its last byte.
+func (t *wireText) line(dst, s []byte) []byte {
+	s, ended := bytes.CutSuffix(s, []byte("\n"))
+	if t.cr && (!ended || len(s) > 0) {
+		dst = t.stray(dst)
 	}
-	b.w.WriteString("..")
-	b.lineStart = false
-	return 1
+	s, t.cr = bytes.CutSuffix(s, []byte("\r"))
+	if t.dots && t.lineStart && len(s) > 0 && s[0] == '.' {
+		dst = append(dst, '.')
+	}
+	dst = append(dst, s...)
+	if bytes.IndexByte(s, '\r') >= 0 {
+		spaced(dst[len(dst)-len(s):])
+	}
+	t.lineStart = t.lineStart && len(s) == 0
+	if ended {
+		dst = append(dst, "\r\n"...)
+		t.cr, t.lineStart = false, true
+	}
+	return dst
 }
 
-// end completes the last line and writes the final dot.
-func (b *bodyWriter) end() error {
-	if b.cr {
-		b.special(0)
+// stray makes a CR without LF a space.
+func (t *wireText) stray(dst []byte) []byte {
+	t.cr, t.lineStart = false, false
+	return append(dst, ' ')
+}
+
+func spaced(s []byte) {
+	for i, b := range s {
+		if b == '\r' {
+			s[i] = ' '
+		}
 	}
-	if !b.lineStart {
-		b.w.WriteString("\r\n")
+}
+
+// end completes the last line.
+func (t *wireText) end(dst []byte) []byte {
+	if t.cr {
+		dst = t.stray(dst)
 	}
-	_, err := b.w.WriteString(".\r\n")
-	return err
+	if !t.lineStart {
+		dst = append(dst, "\r\n"...)
+		t.lineStart = true
+	}
+	return dst
 }

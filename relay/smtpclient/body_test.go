@@ -1,33 +1,28 @@
 package smtpclient
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
 )
 
-// canon runs text through a bodyWriter, in pieces cut at random.
+// canon brings text into the form for DATA, in pieces cut at random.
 func canon(text string) (string, error) {
-	var out bytes.Buffer
-	b := bodyWriter{w: bufio.NewWriterSize(&out, 16), lineStart: true}
+	var out []byte
+	w := wireText{dots: true, lineStart: true}
 	for rest := []byte(text); len(rest) > 0; {
 		n := 1 + rand.IntN(len(rest))
-		if err := b.write(rest[:n]); err != nil {
+		var err error
+		if out, err = w.append(out, rest[:n]); err != nil {
 			return "", err
 		}
 		rest = rest[n:]
 	}
-	if err := b.end(); err != nil {
-		return "", err
-	}
-	b.w.Flush()
-	return out.String(), nil
+	return string(w.end(out)) + ".\r\n", nil
 }
 
-func TestBodyWriter(t *testing.T) {
+func TestWireText(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"canonical", "A: b\r\n\r\ntext\r\n", "A: b\r\n\r\ntext\r\n.\r\n"},
 		{"empty", "", ".\r\n"},

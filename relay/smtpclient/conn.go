@@ -23,7 +23,8 @@ type Conn struct {
 	ext      Extensions
 	patience time.Duration // left to wait for this remote until it takes a message
 	over     bool          // the session failed or ended
-	chunk    []byte        // of a message on its way
+	watched  bool          // the context closes the connection when it ends
+	ahead    []string      // the next transaction's commands, sent already
 }
 
 const writeBuffer = 16 << 10 // one TLS record; a small message goes out in one write
@@ -58,6 +59,9 @@ func (c *Conn) Greeting(ctx context.Context) (Reply, error) {
 
 // Reset drops the transaction that a failed Send left behind, so that another can follow.
 func (c *Conn) Reset(ctx context.Context) error {
+	if err := c.unasked(ctx, StageMail); err != nil {
+		return err
+	}
 	reply, err := c.command(ctx, StageMail, c.timeouts.Command, "RSET")
 	if err == nil && !reply.Positive() {
 		err = c.refused(StageMail, reply)
@@ -69,6 +73,9 @@ func (c *Conn) Reset(ctx context.Context) error {
 // waits to be written down should not wait for a slow server.
 func (c *Conn) Quit(ctx context.Context) {
 	defer c.Close()
+	if c.ahead != nil {
+		c.over = true // no word may follow
+	}
 	if c.over {
 		return
 	}
@@ -91,8 +98,7 @@ func (c *Conn) within(ctx context.Context, stage string, limit time.Duration, f 
 	if err := ctx.Err(); err != nil {
 		return c.fail(ctx, stage, limit, err)
 	}
-	stop := context.AfterFunc(ctx, func() { c.wire.Close() })
-	defer stop()
+	defer c.watch(ctx)()
 	limit = min(limit, c.patience)
 	start := time.Now()
 	c.wire.SetDeadline(start.Add(limit))
@@ -102,6 +108,28 @@ func (c *Conn) within(ctx context.Context, stage string, limit time.Duration, f 
 		return c.fail(ctx, stage, limit, err)
 	}
 	return nil
+}
+
+// watch closes the connection when the context ends, until stop is called. Within a watched step it does nothing.
+func (c *Conn) watch(ctx context.Context) (stop func()) {
+	if c.watched {
+		return func() {}
+	}
+	c.watched = true
+	end := context.AfterFunc(ctx, func() { c.wire.Close() })
+	return func() {
+		c.watched = false
+		end()
+	}
+}
+
+// unasked ends the session if the server has said something when it was not its turn: whatever came next would be taken
+// for the answer to something else.
+func (c *Conn) unasked(ctx context.Context, stage string) error {
+	if c.over || c.ahead != nil || c.r.Buffered() == 0 {
+		return nil
+	}
+	return c.fail(ctx, stage, 0, &writeError{protocolError("it answered before it was asked")})
 }
 
 // fail ends the session and words the error.
@@ -173,6 +201,9 @@ func (c *Conn) reply(ctx context.Context, stage string, limit time.Duration) (re
 // command sends one line and reads the reply.
 func (c *Conn) command(ctx context.Context, stage string, limit time.Duration, line string) (Reply, error) {
 	err := c.within(ctx, stage, limit, func() error {
+		if c.ahead != nil {
+			return ErrAhead
+		}
 		c.w.WriteString(line)
 		c.w.WriteString("\r\n")
 		return c.flush()

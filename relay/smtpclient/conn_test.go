@@ -34,7 +34,7 @@ func piped(t *testing.T, server func(p *peer)) *Conn {
 // TestSilence lets the server stop talking at each step, and measures the client's patience.
 func TestSilence(t *testing.T) {
 	send := func(c *Conn, t *testing.T) error {
-		_, err := c.Send(t.Context(), Envelope{From: "a@x.test", To: []string{"b@y.test"}}, strings.NewReader("Hi\r\n"))
+		_, err := c.Send(t.Context(), Envelope{From: "a@x.test", To: []string{"b@y.test"}}, strings.NewReader("Hi\r\n"), nil)
 		return err
 	}
 	const toData = "C: MAIL FROM:<a@x.test>\nS: 250 ok\nC: RCPT TO:<b@y.test>\nS: 250 ok\nC: DATA\n"
@@ -139,7 +139,7 @@ func TestPatienceStartsAnew(t *testing.T) {
 			}
 		}))
 		for i := range 5 {
-			if _, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader("")); err != nil {
+			if _, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil); err != nil {
 				t.Fatalf("message %d: %v", i, err)
 			}
 			time.Sleep(time.Hour) // between messages nobody waits
@@ -170,7 +170,7 @@ func TestSlowReader(t *testing.T) {
 			}))
 			start := time.Now()
 			text := strings.Repeat(strings.Repeat("x", 62)+"\r\n", size/64-1) + strings.Repeat("x", 59) + "\r\n"
-			_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(text))
+			_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(text), nil)
 			took := time.Since(start)
 			if want && (err != nil || took < 5*time.Minute) {
 				t.Errorf("pause %v: %v after %v", pause, err, took)
@@ -221,7 +221,7 @@ func TestContextCancels(t *testing.T) {
 		cancel()
 	}), Options{})
 	introduce(t, c)
-	_, err := c.Send(ctx, Envelope{To: []string{"b@y.test"}}, strings.NewReader(""))
+	_, err := c.Send(ctx, Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil)
 	wantError(t, err, StageMail, 0, context.Canceled)
 	if _, err := c.nc.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the connection is open: %v", err)

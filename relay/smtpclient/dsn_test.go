@@ -17,7 +17,7 @@ func TestSendDSN(t *testing.T) {
 	plain := mailAB + "S: 250 ok\n" + rcptB + "S: 250 ok\n" + rcptC + "S: 250 ok\n"
 	for extensions, script := range map[string]string{"DSN": told, "SIZE": plain} {
 		c := greeted(t, extensions, script+"C: DATA\n"+text+"S: 250 taken\n"+quit)
-		if _, err := c.Send(t.Context(), env, strings.NewReader("Hi\n.\n")); err != nil {
+		if _, err := c.Send(t.Context(), env, strings.NewReader("Hi\n.\n"), nil); err != nil {
 			t.Errorf("with %s: %v", extensions, err)
 		}
 		c.Quit(t.Context())

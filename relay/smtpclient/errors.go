@@ -42,6 +42,8 @@ var (
 	ErrAuthClear = errors.New("no authentication without TLS")
 	// ErrAuthMechanism: the server offers neither PLAIN nor LOGIN.
 	ErrAuthMechanism = errors.New("the server offers no AUTH mechanism that we have (PLAIN, LOGIN)")
+	// ErrAhead: another envelope was sent ahead (see Conn.Ahead), only that message could come next.
+	ErrAhead = errors.New("the session was waiting for another message")
 	// ErrClosed: the session ended before, by an error or by Close.
 	ErrClosed = errors.New("the SMTP session is over")
 )

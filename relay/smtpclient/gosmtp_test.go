@@ -102,7 +102,7 @@ func TestGoSMTP(t *testing.T) {
 	env := Envelope{From: "a@x.test", To: []string{"b@y.test", "nobody@y.test", "c@y.test"}}
 	env.Size, env.EightBit = int64(len(text)), true
 	for range 2 {
-		res, err := c.Send(t.Context(), env, strings.NewReader(text))
+		res, err := c.Send(t.Context(), env, strings.NewReader(text), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestGoSMTP(t *testing.T) {
 			t.Errorf("the server got something else: %s", diff)
 		}
 	}
-	_, err = c.Send(t.Context(), Envelope{To: []string{"nobody@y.test"}}, strings.NewReader("x"))
+	_, err = c.Send(t.Context(), Envelope{To: []string{"nobody@y.test"}}, strings.NewReader("x"), nil)
 	wantError(t, err, StageRcpt, 550, ErrNoRecipients)
 	if err := c.Reset(t.Context()); err != nil {
 		t.Fatal(err)

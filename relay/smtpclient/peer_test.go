@@ -56,13 +56,13 @@ func (p *peer) handshake(cfg *tls.Config) error {
 	return err
 }
 
-// play follows a script: "S: x" sends a line, "C: x" expects one, "TLS" shakes hands, "CLOSE" hangs up.
+// play follows a script: "S: x" sends a line (lines with \r\n between them in one piece), "C: x" expects one, "TLS" shakes hands, "CLOSE" hangs up.
 func (p *peer) play(script string) {
 	for _, step := range strings.Split(strings.TrimSpace(script), "\n") {
 		step = strings.TrimSpace(step)
 		switch text := step[min(len(step), 3):]; {
 		case strings.HasPrefix(step, "S: "):
-			p.say(text + "\r\n")
+			p.say(strings.ReplaceAll(text, `\r\n`, "\r\n") + "\r\n")
 		case strings.HasPrefix(step, "C: "):
 			if got := p.line(); got != text {
 				p.t.Errorf("the client sent %q, want %q", got, text)

@@ -19,57 +19,112 @@ const (
 // The body is sent line by line as RFC 5321 wants it: lines end in CRLF (a bare LF becomes one, a CR elsewhere a space)
 // and leading dots are doubled. If it cannot be read to its end, or holds NUL, the connection is cut and the error is
 // ErrBody. After a refusal the session can go on with Reset.
-func (c *Conn) Send(ctx context.Context, env Envelope, body io.Reader) (Result, error) {
-	t := &transaction{c: c, ctx: ctx, res: Result{Rcpt: make([]Reply, len(env.To))}}
-	if err := env.check(); err != nil {
-		return t.res, err
+//
+// The caller who knows which message comes next says so in next, which may be nil and must not block: it is asked right
+// before the final dot goes out, and the envelope that it gives may go out with that, see Ahead.
+func (c *Conn) Send(ctx context.Context, env Envelope, body io.Reader, next func() (Envelope, bool)) (Result, error) {
+	defer c.watch(ctx)()
+	t := &transaction{c: c, ctx: ctx, next: next, res: Result{Rcpt: make([]Reply, len(env.To))}}
+	t.scratch = scratches.Get().(*scratch)
+	defer scratches.Put(t.scratch)
+	err := t.run(env, body)
+	if err == nil {
+		c.patience, c.wire.left = c.timeouts.MaxSession, maxRead
 	}
-	if env.EightBit && !c.ext.EightBitMIME {
-		return t.res, &Error{Stage: StageMail, Err: ErrEightBit}
-	}
-	if env.SMTPUTF8 && !c.ext.SMTPUTF8 {
-		return t.res, &Error{Stage: StageMail, Err: ErrSMTPUTF8}
-	}
-	if err := t.envelope(env.commands(c.ext)); err != nil {
-		return t.res, err
-	}
-	if err := c.content(ctx, body); err != nil {
-		return t.res, err
-	}
-	var err error
-	t.res.Dot, err = c.reply(ctx, StageDot, c.timeouts.Dot)
-	if err != nil {
-		return t.res, err
-	}
-	if !t.res.Dot.Positive() {
-		return t.res, c.refused(StageDot, t.res.Dot)
-	}
-	c.patience, c.wire.left = c.timeouts.MaxSession, maxRead
-	return t.res, nil
+	return t.res, err
 }
 
 // transaction is one Send under way.
 type transaction struct {
 	c        *Conn
 	ctx      context.Context
+	next     func() (Envelope, bool)
+	scratch  *scratch
+	lines    []string // MAIL, RCPT for each recipient, DATA
 	res      Result
 	accepted int   // recipients
 	refused  error // the answer to MAIL, if it is no
 	lastRcpt Reply // latest refusal of a recipient
 }
 
-// envelope sends the commands flight by flight, and gives nil when the server waits for the message.
-func (t *transaction) envelope(lines []string) error {
+func (t *transaction) run(env Envelope, body io.Reader) error {
+	c := t.c
+	t.lines = env.commands(c.ext)
+	ahead, err := c.resume(t.ctx, t.lines)
+	if err == nil && !ahead {
+		err = c.begin(env)
+	}
+	if err == nil {
+		err = t.envelope(ahead)
+	}
+	if err == nil {
+		err = t.content(body)
+	}
+	if err == nil {
+		err = t.finish()
+	}
+	return err
+}
+
+// begin checks the envelope, before a word of it goes out.
+func (c *Conn) begin(env Envelope) error {
+	if err := env.check(); err != nil {
+		return err
+	}
+	return c.lacks(env)
+}
+
+// lacks tells what the server would have to offer to take the message.
+func (c *Conn) lacks(env Envelope) error {
+	switch {
+	case env.EightBit && !c.ext.EightBitMIME:
+		return &Error{Stage: StageMail, Err: ErrEightBit}
+	case env.SMTPUTF8 && !c.ext.SMTPUTF8:
+		return &Error{Stage: StageMail, Err: ErrSMTPUTF8}
+	}
+	return nil
+}
+
+// finish sends the final dot, perhaps with the next envelope, and reads the answer to the dot.
+func (t *transaction) finish() error {
+	c := t.c
+	if err := c.unasked(t.ctx, StageData); err != nil {
+		return err
+	}
+	err := c.block(t.ctx, func() error {
+		c.w.WriteString(".\r\n")
+		t.lookAhead()
+		return c.w.Flush()
+	})
+	if err != nil {
+		return err
+	}
+	if t.res.Dot, err = c.reply(t.ctx, StageDot, c.timeouts.Dot); err != nil {
+		return err
+	}
+	if !t.res.Dot.Positive() {
+		return c.refused(StageDot, t.res.Dot)
+	}
+	return nil
+}
+
+// envelope sends the commands flight by flight, unless they were sent ahead, and gives nil when the server waits for the
+// message.
+func (t *transaction) envelope(ahead bool) error {
+	lines := t.lines
 	for next := 0; next < len(lines); {
 		if next == len(lines)-1 && t.accepted == 0 {
 			break // only DATA is left, and nobody to send to
 		}
-		end := t.c.flight(lines, next)
-		if err := t.dispatch(lines[next:end], stageOf(next, lines)); err != nil {
-			return err
+		end := len(lines)
+		if !ahead {
+			end = t.c.flight(lines, next)
+			if err := t.dispatch(next, end); err != nil {
+				return err
+			}
 		}
 		for ; next < end; next++ {
-			if err := t.answer(next, lines); err != nil {
+			if err := t.answer(next); err != nil {
 				return err
 			}
 		}
@@ -97,22 +152,30 @@ func (c *Conn) flight(lines []string, next int) int {
 }
 
 // dispatch sends the lines of a flight, in one write if they fit.
-func (t *transaction) dispatch(lines []string, stage string) error {
-	return t.c.within(t.ctx, stage, t.c.timeouts.Command, func() error {
-		for _, line := range lines {
-			t.c.w.WriteString(line)
-			t.c.w.WriteString("\r\n")
-		}
+func (t *transaction) dispatch(from, end int) error {
+	if err := t.c.unasked(t.ctx, t.stage(from)); err != nil {
+		return err
+	}
+	return t.c.within(t.ctx, t.stage(from), t.c.timeouts.Command, func() error {
+		t.c.writeLines(t.lines[from:end])
 		return t.c.flush()
 	})
 }
 
-// stageOf tells what line i is.
-func stageOf(i int, lines []string) string {
+// writeLines puts commands into the buffer, which keeps the error.
+func (c *Conn) writeLines(lines []string) {
+	for _, line := range lines {
+		c.w.WriteString(line)
+		c.w.WriteString("\r\n")
+	}
+}
+
+// stage tells what line i is.
+func (t *transaction) stage(i int) string {
 	switch i {
 	case 0:
 		return StageMail
-	case len(lines) - 1:
+	case len(t.lines) - 1:
 		return StageData
 	}
 	return StageRcpt
@@ -120,8 +183,8 @@ func stageOf(i int, lines []string) string {
 
 // answer reads the reply to line i. It gives an error only if the session cannot go on, for the replies to the rest of
 // the flight must be read whatever this one says.
-func (t *transaction) answer(i int, lines []string) error {
-	stage := stageOf(i, lines)
+func (t *transaction) answer(i int) error {
+	stage := t.stage(i)
 	limit := t.c.timeouts.Command
 	if stage == StageData {
 		limit = t.c.timeouts.Data

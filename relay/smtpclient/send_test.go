@@ -103,7 +103,7 @@ func TestSend(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := greeted(t, tt.extensions, tt.script)
 			env := Envelope{From: "a@x.test", To: []string{"b@y.test", "c@y.test"}}
-			res, err := c.Send(t.Context(), env, strings.NewReader("Hi\r\n.\r\n"))
+			res, err := c.Send(t.Context(), env, strings.NewReader("Hi\r\n.\r\n"), nil)
 			if tt.stage != "" {
 				e := wantError(t, err, tt.stage, tt.code, tt.reason)
 				if want := tt.stage == StageDot && tt.code < 400; e.MayBeDelivered() != want {
@@ -147,7 +147,7 @@ func TestMailParameters(t *testing.T) {
 		}
 		c := greeted(t, tt.extensions, script)
 		tt.env.To = []string{"b@y.test"}
-		_, err := c.Send(t.Context(), tt.env, strings.NewReader(""))
+		_, err := c.Send(t.Context(), tt.env, strings.NewReader(""), nil)
 		if tt.reason != nil {
 			wantError(t, err, StageMail, 0, tt.reason)
 		} else {
@@ -163,13 +163,13 @@ func TestEnvelopeIsChecked(t *testing.T) {
 		`"a@x.test`, `"a\"@x.test`, "a\x00@x.test", "ä@x.test", strings.Repeat("a", 2000) + "@x.test",
 	} {
 		c := greeted(t, "", quit) // nothing else must come
-		_, err := c.Send(t.Context(), Envelope{From: bad, To: []string{"b@y.test"}}, strings.NewReader(""))
+		_, err := c.Send(t.Context(), Envelope{From: bad, To: []string{"b@y.test"}}, strings.NewReader(""), nil)
 		wantError(t, err, StageMail, 0, ErrArgument)
-		_, err = c.Send(t.Context(), Envelope{To: []string{"b@y.test", bad}}, strings.NewReader(""))
+		_, err = c.Send(t.Context(), Envelope{To: []string{"b@y.test", bad}}, strings.NewReader(""), nil)
 		wantError(t, err, StageRcpt, 0, ErrArgument)
-		_, err = c.Send(t.Context(), Envelope{To: []string{""}}, strings.NewReader(""))
+		_, err = c.Send(t.Context(), Envelope{To: []string{""}}, strings.NewReader(""), nil)
 		wantError(t, err, StageRcpt, 0, ErrArgument)
-		_, err = c.Send(t.Context(), Envelope{}, strings.NewReader(""))
+		_, err = c.Send(t.Context(), Envelope{}, strings.NewReader(""), nil)
 		wantError(t, err, StageRcpt, 0, ErrArgument)
 		c.Quit(t.Context())
 	}
@@ -199,7 +199,7 @@ func TestFewWrites(t *testing.T) {
 	c := introduce(t, New(w, Options{}))
 	w.n = 0
 	env := Envelope{To: []string{"b@y.test", "c@y.test"}}
-	if _, err := c.Send(t.Context(), env, strings.NewReader("Hi\r\n.\r\n")); err != nil {
+	if _, err := c.Send(t.Context(), env, strings.NewReader("Hi\r\n.\r\n"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if w.n != 2 {
@@ -230,7 +230,7 @@ func TestManyRecipients(t *testing.T) {
 			}
 		}
 	}), Options{}))
-	res, err := c.Send(t.Context(), env, strings.NewReader(""))
+	res, err := c.Send(t.Context(), env, strings.NewReader(""), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestBrokenBody(t *testing.T) {
 					}
 				}
 				introduce(t, c)
-				_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, body())
+				_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, body(), nil)
 				e := wantError(t, err, StageData, 0, ErrBody)
 				if e.MayBeDelivered() || strings.HasPrefix(name, "error") && !errors.Is(err, broken) {
 					t.Error(err)
@@ -320,7 +320,7 @@ func TestLastWords(t *testing.T) {
 		p.play("C: MAIL FROM:<>\nS: 250 ok\n" + rcptB + "S: 250 ok\nC: DATA\nS: 354 go")
 		p.say("552 5.3.4 too big\r\n")
 	}), Options{}))
-	_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, &failing{c: c, left: 3})
+	_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, &failing{c: c, left: 3}, nil)
 	if e := wantError(t, err, StageData, 552, nil); e.Err != nil {
 		t.Errorf("reason %v beside the reply", e.Err)
 	}
@@ -331,7 +331,7 @@ func TestLastWordsInFlight(t *testing.T) {
 	for code, want := range map[string]int{"421": 421, "550": 0} {
 		c := greeted(t, "PIPELINING", "S: "+code+" no")
 		c.wire.Conn.(*net.TCPConn).CloseWrite()
-		res, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test", "c@y.test"}}, strings.NewReader(""))
+		res, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test", "c@y.test"}}, strings.NewReader(""), nil)
 		wantError(t, err, StageMail, want, nil)
 		if diff := cmp.Diff([]int{0, 0}, codes(res.Rcpt)); diff != "" {
 			t.Error(diff)
@@ -356,12 +356,12 @@ func TestResetAndNext(t *testing.T) {
 	c := greeted(t, "", mailAB+"S: 550 no\nC: RSET\nS: 250 ok\n"+
 		mailAB+"S: 250 ok\n"+rcptB+"S: 250 ok\nC: DATA\nS: 354 go\nC: .\nS: 250 ok\n"+quit)
 	env := Envelope{From: "a@x.test", To: []string{"b@y.test"}}
-	_, err := c.Send(t.Context(), env, strings.NewReader(""))
+	_, err := c.Send(t.Context(), env, strings.NewReader(""), nil)
 	wantError(t, err, StageMail, 550, nil)
 	if err := c.Reset(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Send(t.Context(), env, strings.NewReader("")); err != nil {
+	if _, err := c.Send(t.Context(), env, strings.NewReader(""), nil); err != nil {
 		t.Fatal(err)
 	}
 	c.Quit(t.Context())
