@@ -9,42 +9,143 @@ import (
 	"time"
 )
 
-// attempt runs one job to the end: claim, deliver, apply, commit. It gives when the job is due again; see ready for what
-// becomes of a job that cannot be claimed.
-func (s *Scheduler) attempt(ctx context.Context, key JobKey) finished {
-	end := finished{job: key}
+// finished is the end of a job's turn: when the job is due again (zero: never), and the jobs of the notices it made.
+type finished struct {
+	job     JobKey
+	next    time.Time
+	notices []DueJob
+}
+
+// report is what a worker tells the scheduler after an attempt.
+type report struct {
+	worker *worker
+	ended  []finished
+	health Health
+	why    Outcome // with HealthBad
+	more   bool    // the worker has its next job already
+}
+
+// claimed is a job that a worker has in its hands.
+type claimed struct {
+	key   JobKey
+	token Token
+	job   Job
+	later time.Time // when the recipients that are not in the job are due
+}
+
+// work does what the scheduler orders until there is nothing more to do.
+func (s *Scheduler) work(ctx context.Context, w *worker) {
+	lane := s.opts.Deliverer.Open()
+	defer lane.Close()
+	for o := <-w.orders; o.ok; o = s.await(w) {
+		ended := s.series(ctx, w, lane, o.job)
+		s.reports <- ended
+	}
+}
+
+// await gives the next order. A worker that is idle for long offers to end.
+func (s *Scheduler) await(w *worker) order {
+	idle := time.NewTimer(s.opts.KeepIdle)
+	defer idle.Stop()
+	select {
+	case o := <-w.orders:
+		return o
+	case <-idle.C:
+	}
+	select {
+	case s.leaves <- w:
+		return <-w.orders
+	case o := <-w.orders:
+		return o
+	}
+}
+
+// series makes an attempt for a job, and for the jobs that were taken ahead meanwhile, and reports all but the last.
+func (s *Scheduler) series(ctx context.Context, w *worker, lane Lane, key JobKey) report {
+	c, end, ok := s.claim(ctx, key)
+	if !ok {
+		return report{worker: w, ended: []finished{end}}
+	}
+	for {
+		var ahead *claimed
+		e := report{worker: w}
+		next := func() (Job, bool) {
+			if ahead != nil || ctx.Err() != nil {
+				return Job{}, false
+			}
+			s.asks <- w
+			o := <-w.orders
+			if !o.ok {
+				return Job{}, false
+			}
+			one, end, ok := s.claim(ctx, o.job)
+			if !ok {
+				e.ended = append(e.ended, end)
+				return Job{}, false
+			}
+			ahead = &one
+			return one.job, true
+		}
+		s.attempt(ctx, lane, c, next, &e)
+		if ahead == nil {
+			return e
+		}
+		e.more = true
+		s.reports <- e
+		c = *ahead
+	}
+}
+
+// claim takes a job into a worker's hands. When that cannot be, end says when to look at it again; see ready for what becomes of
+// a job that is claimed by somebody else.
+func (s *Scheduler) claim(ctx context.Context, key JobKey) (c claimed, end finished, ok bool) {
 	disk := context.WithoutCancel(ctx) // what an attempt came to is written down, stop or not
 	item, token, err := s.opts.Store.Claim(disk, s.opts.Owner, key)
+	end.job = key
 	if err != nil {
 		if !errors.Is(err, ErrGone) && !errors.Is(err, ErrClaimed) {
 			s.opts.Log.Error("claim failed", "id", key.ID, "error", err)
 			end.next = s.opts.Now().Add(maxSleep)
 		}
-		return end
+		return claimed{}, end, false
 	}
 	job, later := s.due(item, key)
 	if len(job.Recipients) == 0 {
 		s.release(disk, key, token)
 		end.next = later
-		return end
+		return claimed{}, end, false
 	}
-	outcomes := s.opts.Deliverer.Deliver(ctx, job)
+	return claimed{key, token, job, later}, finished{}, true
+}
+
+// attempt has a lane try a job, writes down what came of it, and completes the report.
+func (s *Scheduler) attempt(ctx context.Context, lane Lane, c claimed, next func() (Job, bool), e *report) {
+	done := lane.Deliver(ctx, c.job, next)
 	now := s.opts.Now()
+	if e.health = done.Site; done.Site == HealthBad {
+		e.why = done.Outcomes[0]
+	}
 	var t Transition
 	if ctx.Err() == nil {
-		t = Apply(job, outcomes, now, s.opts.Schedule())
-	} else if t = applyInterrupted(job, outcomes, now, s.opts.Schedule()); len(t.Recipients) == 0 {
-		s.release(disk, key, token)
-		return end
+		t = Apply(c.job, done.Outcomes, now, s.opts.Schedule())
+	} else if t = applyInterrupted(c.job, done.Outcomes, now, s.opts.Schedule()); len(t.Recipients) == 0 {
+		s.release(context.WithoutCancel(ctx), c.key, c.token)
+		e.ended = append(e.ended, finished{job: c.key})
+		return
 	}
-	end.notices = s.commit(ctx, key, token, t, func() { s.logOutcomes(job, t, now) })
-	end.next = later
+	notices := s.commit(ctx, c.key, c.token, t, func() { s.logOutcomes(c.job, t, now) })
+	e.ended = append(e.ended, finished{c.key, earliest(c.later, t), notices})
+}
+
+// earliest is when a job is due again, zero if it is done: at the time later, if there is one, or when the first of its
+// recipients that were tried is.
+func earliest(later time.Time, t Transition) time.Time {
 	for _, u := range t.Recipients {
-		if u.Recipient.State == Queued && (end.next.IsZero() || u.Recipient.NextAttempt.Before(end.next)) {
-			end.next = u.Recipient.NextAttempt
+		if u.Recipient.State == Queued && (later.IsZero() || u.Recipient.NextAttempt.Before(later)) {
+			later = u.Recipient.NextAttempt
 		}
 	}
-	return end
+	return later
 }
 
 // due makes the job of those recipients whose time has come; later is when the next of the others is due (zero: none).

@@ -29,6 +29,13 @@ func (q *fifo[T]) pop() T {
 	return v
 }
 
+// all takes all elements out, the oldest first.
+func (q *fifo[T]) all() []T {
+	items := q.items[q.head:]
+	*q = fifo[T]{}
+	return items
+}
+
 // trimmed gives s in less memory if it fills less than half of its own, spare elements not counted.
 func trimmed[T any](s []T, spare int) []T {
 	if cap(s) <= 2*(len(s)+spare) {

@@ -15,8 +15,8 @@ type inbox struct {
 
 // news are jobs that got a time from outside.
 type news struct {
-	jobs  []DueJob
-	again int // how many of them may have had one
+	jobs    []DueJob
+	retried []DueJob // by an operator: they may have had a time before
 }
 
 // maxQuiet bounds the jobs that gather unseen: in the scheduler they take less memory.
@@ -28,12 +28,12 @@ func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 func (in *inbox) put(n news) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.open || len(n.jobs) == 0 {
+	if !in.open || len(n.jobs)+len(n.retried) == 0 {
 		return
 	}
 	in.news.jobs = append(in.news.jobs, n.jobs...)
-	in.news.again += n.again
-	if in.quiet && len(in.news.jobs) < maxQuiet {
+	in.news.retried = append(in.news.retried, n.retried...)
+	if in.quiet && len(in.news.jobs)+len(in.news.retried) < maxQuiet {
 		return
 	}
 	select {

@@ -29,11 +29,11 @@ func TestInbox(t *testing.T) {
 		t.Error("woken for nothing")
 	}
 	in.put(one)
-	in.put(news{one.jobs, 1})
+	in.put(news{retried: one.jobs})
 	if !woken(in) || woken(in) {
 		t.Error("not woken once for two")
 	}
-	if n := in.take(); len(n.jobs) != 2 || n.again != 1 {
+	if n := in.take(); len(n.jobs) != 1 || len(n.retried) != 1 {
 		t.Errorf("took %+v", n)
 	}
 

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"context"
 	"io"
 	"time"
 )
@@ -62,7 +61,7 @@ type TLSFacts struct {
 	Broken  bool   // STARTTLS was refused or failed at some host of this attempt
 }
 
-// Job is one message for one destination, handed to a [Deliverer].
+// Job is one message for one destination, handed to a [Lane].
 type Job struct {
 	Item       Item
 	Recipients []int // indexes into Item.Recipients, all of one destination
@@ -72,9 +71,3 @@ type Job struct {
 
 // Destination is the domain that all recipients of the job share.
 func (j Job) Destination() string { return j.Item.Recipients[j.Recipients[0]].Destination }
-
-// Deliverer makes one attempt. It answers with one outcome for each of job.Recipients, in their order, and returns soon
-// after ctx ends; what it had not finished then is deferred.
-type Deliverer interface {
-	Deliver(ctx context.Context, job Job) []Outcome
-}

@@ -1,15 +1,18 @@
 package queue
 
 import (
+	"container/heap"
+	"container/list"
 	"math"
 	"time"
 )
 
-// ready is the scheduler's state: hints for jobs that wait for their time, and for each site the jobs whose time has come. It
-// is used by one goroutine and reads no clock.
+// ready is the scheduler's state: hints for jobs that wait for their time, for each site the jobs whose time has come, and the
+// workers. It is used by one goroutine and reads no clock.
 //
 // That no job is forgotten rests on one rule: for a job that waits in the store and is due at D there is a hint for D or
-// before, or the job stands with its site, or somebody has its claim, or had it, and owes a hint.
+// before, or the job stands with its site, or with a destination whose site is being asked for, or somebody has its claim,
+// or had it, and owes a hint. Somebody is a worker, a postponement or a Retry.
 //   - Who sets D (Enqueue, an attempt, the making of a notice, Retry) hands in a hint for D after the commit. A start opens
 //     the door for hints before it reads the store, so that what it does not read comes that way.
 //   - A hint whose job is not due is put back for the D that the store says. It must not be dropped for being early: so are a
@@ -26,31 +29,33 @@ type ready struct {
 	waiting waiting
 	spare   int   // hints that came by again since the last sweep
 	latest  int64 // no hint is later
-	sites   map[string]*site
-	turn    fifo[*site] // those that may start a job, each once, served in turn
-	active  int
 
-	limit, limitEach int
-	siteOf           func(destination string) string
+	siteOf  func(destination string) (Site, bool)
+	unknown map[string]*fifo[jobRef] // destinations whose site is being asked for
+	toAsk   fifo[string]             // those of them for which nobody asks yet
+	asking  int
+
+	sites  map[string]*site
+	turn   fifo[*site] // those that may start a job, each once, served in turn
+	paused pausedSites // those that have to wait
+
+	workers  int        // that there are
+	limit    int        // of them
+	idle     *list.List // of *worker, the longest idle first
+	stopping bool
 }
 
-// site is what is ready and under way for destinations whose mail goes the same way. It exists only while there is
-// something.
-type site struct {
-	name   string
-	jobs   fifo[jobRef] // ready, oldest first
-	active int
-	queued bool // it stands in ready.turn
-}
+// maxAsking bounds the destinations whose sites are asked for at once.
+const maxAsking = 100
 
-// siteJob is a job that starts, with the site that it counts for until it ends.
-type siteJob struct {
-	JobKey
-	site string
-}
+// quantum is how many jobs a worker does before its place goes to another site that waits for one.
+const quantum = 50
 
-func newReady(limit, limitEach int, siteOf func(string) string) *ready {
-	return &ready{sites: make(map[string]*site), latest: math.MaxInt64, limit: limit, limitEach: limitEach, siteOf: siteOf}
+func newReady(limit int, siteOf func(string) (Site, bool)) *ready {
+	return &ready{
+		latest: math.MaxInt64, siteOf: siteOf, unknown: make(map[string]*fifo[jobRef]),
+		sites: make(map[string]*site), limit: limit, idle: list.New(),
+	}
 }
 
 // bound sets the latest time of hints from now on: what is due later was set by a clock that was wrong.
@@ -74,7 +79,9 @@ const minSpare = 1000
 // take takes in jobs from outside, and sweeps when there may be too many hints.
 func (r *ready) take(n news) {
 	r.add(n.jobs...)
-	r.spare += n.again
+	r.add(n.retried...)
+	r.hurry(n.retried)
+	r.spare += len(n.retried)
 	if r.spare > minSpare+len(r.waiting)/3 {
 		r.waiting.sweep()
 		r.spare = 0
@@ -83,21 +90,6 @@ func (r *ready) take(n news) {
 
 // maxDue bounds how many jobs start looks at, so that after downtime the first of a million do not wait for the last.
 const maxDue = 10_000
-
-// start gives the jobs to start now, and counts them as active.
-func (r *ready) start(now time.Time) []siteJob {
-	r.takeDue(stamp(now))
-	var jobs []siteJob
-	for r.turn.len() > 0 && !r.full() {
-		s := r.turn.pop()
-		s.queued = false
-		jobs = append(jobs, siteJob{s.jobs.pop().key(), s.name})
-		s.active++
-		r.active++
-		r.enqueue(s)
-	}
-	return jobs
-}
 
 // takeDue moves jobs to their sites. Equal hints come one after the other and count once.
 func (r *ready) takeDue(now int64) {
@@ -108,52 +100,152 @@ func (r *ready) takeDue(now int64) {
 			continue
 		}
 		last = h
-		s := r.site(r.siteOf(h.destination.Value()))
-		s.jobs.push(h.jobRef)
-		r.enqueue(s)
+		destination := h.destination.Value()
+		if s, known := r.siteOf(destination); known {
+			r.push(r.site(s, now), h.jobRef, now)
+		} else {
+			r.ask(destination, h.jobRef)
+		}
 	}
 }
 
-func (r *ready) site(name string) *site {
-	s := r.sites[name]
-	if s == nil {
-		s = &site{name: name}
-		r.sites[name] = s
+// ask has a job wait until the site of its destination is known.
+func (r *ready) ask(destination string, job jobRef) {
+	jobs := r.unknown[destination]
+	if jobs == nil {
+		jobs = &fifo[jobRef]{}
+		r.unknown[destination] = jobs
+		r.toAsk.push(destination)
 	}
-	return s
+	jobs.push(job)
 }
 
-// enqueue gives the site a turn if it can use one.
-func (r *ready) enqueue(s *site) {
-	if !s.queued && s.jobs.len() > 0 && s.active < r.limitEach {
-		s.queued = true
+// questions gives destinations whose sites must be asked for now. Each needs an answer.
+func (r *ready) questions() []string {
+	var destinations []string
+	for r.toAsk.len() > 0 && r.asking < maxAsking && !r.stopping {
+		destinations = append(destinations, r.toAsk.pop())
+		r.asking++
+	}
+	return destinations
+}
+
+// answer brings the jobs of a destination to their site.
+func (r *ready) answer(destination string, s Site, now int64) {
+	r.asking--
+	jobs := r.unknown[destination]
+	delete(r.unknown, destination)
+	for jobs.len() > 0 {
+		r.push(r.site(s, now), jobs.pop(), now)
+	}
+}
+
+// site gives the state of a site, with what holds for it now.
+func (r *ready) site(s Site, now int64) *site {
+	known := r.sites[s.Name]
+	if known == nil {
+		known = &site{window: newWindow(), resting: math.MinInt64, alarm: math.MaxInt64, used: now}
+		r.sites[s.Name] = known
+	}
+	s.Workers = max(s.Workers, 1)
+	known.Site = s
+	return known
+}
+
+func (r *ready) push(s *site, job jobRef, now int64) {
+	s.jobs.push(job)
+	r.enqueue(s, now)
+}
+
+// enqueue gives the site a turn if it can use one, or notes when it will.
+func (r *ready) enqueue(s *site, now int64) {
+	switch {
+	case s.inTurn || s.jobs.len() == 0 || s.busy >= s.workers():
+	case s.wake() <= now:
+		s.inTurn = true
 		r.turn.push(s)
+	case s.wake() < s.alarm:
+		s.alarm = s.wake()
+		heap.Push(&r.paused, pausedSite{s, s.alarm})
 	}
 }
 
-// end counts an attempt as over and takes in what follows from it.
-func (r *ready) end(f finished) {
-	s := r.sites[f.site]
-	s.active--
-	r.active--
-	if s.active == 0 && s.jobs.len() == 0 {
-		delete(r.sites, s.name)
-	} else {
-		r.enqueue(s)
+// resume gives a turn to the sites whose pause is over.
+func (r *ready) resume(now int64) {
+	for len(r.paused) > 0 && r.paused[0].wake <= now {
+		p := heap.Pop(&r.paused).(pausedSite)
+		if p.site.alarm == p.wake {
+			p.site.alarm = math.MaxInt64
+		}
+		r.enqueue(p.site, now)
 	}
-	if !f.next.IsZero() {
-		r.add(DueJob{f.job, f.next})
-	}
-	r.add(f.notices...)
 }
 
-// full reports whether nothing more can start before an attempt ends.
-func (r *ready) full() bool { return r.active >= r.limit }
+// full reports whether no job can start before an attempt ends.
+func (r *ready) full() bool { return r.workers >= r.limit && r.idle.Len() == 0 }
 
-// sleep is the time until the next job is due, if a job could start then.
+// sleep is the time until there is something to do that is not brought about by somebody else.
 func (r *ready) sleep(now time.Time) time.Duration {
-	if len(r.waiting) == 0 {
+	if r.turn.len() > 0 && !r.full() {
+		return 0
+	}
+	next := int64(math.MaxInt64)
+	if len(r.waiting) > 0 {
+		next = r.waiting[0].due
+	}
+	if len(r.paused) > 0 {
+		next = min(next, r.paused[0].wake)
+	}
+	if next == math.MaxInt64 {
 		return maxSleep
 	}
-	return max(time.Unix(0, r.waiting[0].due).Sub(now), 0)
+	return max(time.Unix(0, next).Sub(now), 0)
+}
+
+// forget drops sites of which nothing is left to remember.
+func (r *ready) forget(now int64) {
+	for name, s := range r.sites {
+		if !s.inTurn && s.alarm == math.MaxInt64 && s.forgettable(now) {
+			delete(r.sites, name)
+		}
+	}
+}
+
+// reconsider has all jobs that are ready look for their site anew, and no site rests any more.
+func (r *ready) reconsider(now int64) {
+	for _, s := range r.sites {
+		for s.jobs.len() > 0 {
+			r.waiting.push(hint{now, s.jobs.pop()})
+		}
+		s.resting, s.pauses, s.bucket = math.MinInt64, 0, bucket{}
+	}
+}
+
+// hurry ends the rest of the sites of some jobs: an operator wants to see them tried.
+func (r *ready) hurry(jobs []DueJob) {
+	for _, j := range jobs {
+		if at, known := r.siteOf(j.Destination); known && r.sites[at.Name] != nil {
+			r.sites[at.Name].resting = math.MinInt64
+		}
+	}
+}
+
+// pausedSites is a heap, the one that wakes first on top. A site may stand in it twice, and wake for nothing.
+type pausedSites []pausedSite
+
+type pausedSite struct {
+	site *site
+	wake int64
+}
+
+func (p pausedSites) Len() int           { return len(p) }
+func (p pausedSites) Less(i, j int) bool { return p[i].wake < p[j].wake }
+func (p pausedSites) Swap(i, j int)      { p[i], p[j] = p[j], p[i] }
+func (p *pausedSites) Push(s any)        { *p = append(*p, s.(pausedSite)) }
+func (p *pausedSites) Pop() any {
+	s := *p
+	last := s[len(s)-1]
+	s[len(s)-1] = pausedSite{}
+	*p = s[:len(s)-1]
+	return last
 }

@@ -2,98 +2,255 @@ package queue
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
 
-// own makes each destination a site.
-func own(destination string) string { return destination }
+// each makes each destination a site of so many workers.
+func each(workers int) func(string) (Site, bool) {
+	return func(destination string) (Site, bool) { return Site{Name: destination, Workers: workers}, true }
+}
 
 func dueJob(id ID, destination string, due time.Time) DueJob {
 	return DueJob{JobKey{id, destination}, due}
 }
 
-func TestReadyServesDestinationsInTurn(t *testing.T) {
-	r := newReady(6, 2, own)
+// floor plays the workers of a ready.
+type floor struct {
+	*ready
+	now  time.Time
+	busy map[*worker]JobKey
+	idle []*worker
+}
+
+func newFloor(limit int, siteOf func(string) (Site, bool)) *floor {
+	return &floor{ready: newReady(limit, siteOf), now: epoch, busy: map[*worker]JobKey{}}
+}
+
+// step has the jobs start that can, and gives them in the order of their IDs.
+func (f *floor) step() []JobKey {
+	begun := f.start(f.now)
+	f.idle = append(f.idle, begun...)
+	return f.obey()
+}
+
+// obey reads the orders of the idle workers.
+func (f *floor) obey() (started []JobKey) {
+	f.idle = slices.DeleteFunc(f.idle, func(w *worker) bool {
+		select {
+		case o := <-w.orders:
+			if o.ok {
+				f.busy[w] = o.job
+				started = append(started, o.job)
+			}
+			return true
+		default:
+			return false
+		}
+	})
+	slices.SortFunc(started, func(a, b JobKey) int { return int(a.ID) - int(b.ID) })
+	return started
+}
+
+// finish ends the attempt of a job; next is when it is due again, if it is.
+func (f *floor) finish(job JobKey, next time.Time) []JobKey {
+	for w, its := range f.busy {
+		if its != job {
+			continue
+		}
+		delete(f.busy, w)
+		if !next.IsZero() {
+			f.add(DueJob{job, next})
+		}
+		f.next(w, f.now)
+		f.idle = append(f.idle, w)
+		return f.obey()
+	}
+	panic("nobody has this job")
+}
+
+// workOff starts and ends jobs until nothing is due, and counts the attempts.
+func (f *floor) workOff() (n int) {
+	for {
+		f.step()
+		if len(f.busy) == 0 {
+			return n
+		}
+		for w := range f.busy {
+			f.finish(f.busy[w], time.Time{})
+			n++
+		}
+	}
+}
+
+func TestReadyServesSitesInTurn(t *testing.T) {
+	f := newFloor(6, each(2))
 	for i := range ID(100) {
-		r.add(dueJob(i, "big.test", epoch))
+		f.add(dueJob(i, "big.test", epoch))
 	}
 	for i := range ID(3) {
-		r.add(dueJob(1000+i, fmt.Sprintf("small%d.test", i), epoch))
+		f.add(dueJob(1000+i, fmt.Sprintf("small%d.test", i), epoch))
 	}
 	count := map[string]int{}
-	for _, job := range r.start(epoch) {
+	for _, job := range f.step() {
 		count[job.Destination]++
 	}
 	if count["big.test"] != 2 || count["small0.test"] != 1 || count["small1.test"] != 1 || count["small2.test"] != 1 {
 		t.Errorf("started %v", count)
 	}
-	if more := r.start(epoch); len(more) != 0 {
-		t.Errorf("started %v above the limit of the destination", more)
+	if more := f.step(); len(more) != 0 {
+		t.Errorf("started %v above the limit of the site", more)
 	}
-	r.end(finished{job: JobKey{0, "big.test"}, site: "big.test"})
-	if more := r.start(epoch); len(more) != 1 || more[0].Destination != "big.test" {
+	if more := f.finish(JobKey{0, "big.test"}, time.Time{}); len(more) != 1 || more[0] != (JobKey{2, "big.test"}) {
 		t.Errorf("after an end started %v", more)
 	}
 }
 
 func TestReadyLimitsAll(t *testing.T) {
-	r := newReady(3, 2, own)
+	f := newFloor(3, each(2))
 	for i := range ID(10) {
-		r.add(dueJob(i, fmt.Sprintf("d%d.test", i), epoch))
+		f.add(dueJob(i, fmt.Sprintf("d%d.test", i), epoch))
 	}
-	if jobs := r.start(epoch); len(jobs) != 3 || r.active != 3 {
-		t.Errorf("started %v", jobs)
+	if jobs := f.step(); len(jobs) != 3 || f.workers != 3 || !f.full() {
+		t.Errorf("started %v, %d workers", jobs, f.workers)
+	}
+	if jobs := f.finish(JobKey{0, "d0.test"}, time.Time{}); len(jobs) != 0 || f.workers != 2 {
+		t.Errorf("the place of a site without work is not given back: %v, %d workers", jobs, f.workers)
+	}
+	if jobs := f.step(); len(jobs) != 1 || jobs[0].ID != 3 {
+		t.Errorf("started %v in the free place", jobs)
+	}
+}
+
+// A worker that is idle takes the next job of its site, and makes room for other sites when that is needed.
+func TestReadyKeepsWorkersForTheirSite(t *testing.T) {
+	f := newFloor(2, each(1))
+	f.add(dueJob(1, "a.test", epoch))
+	f.step()
+	f.finish(JobKey{1, "a.test"}, time.Time{})
+	if f.workers != 1 || f.ready.idle.Len() != 1 {
+		t.Fatalf("%d workers, %d idle", f.workers, f.ready.idle.Len())
+	}
+	kept := f.idle[0]
+	f.add(dueJob(2, "a.test", epoch))
+	f.step()
+	if f.busy[kept].ID != 2 || f.workers != 1 {
+		t.Fatalf("the idle worker was not used: %v", f.busy)
+	}
+	f.finish(JobKey{2, "a.test"}, time.Time{})
+	f.add(dueJob(3, "b.test", epoch), dueJob(4, "c.test", epoch))
+	if jobs := f.step(); len(jobs) != 2 || f.workers != 2 || len(f.idle) != 0 {
+		t.Errorf("started %v with %d workers, %d idle", jobs, f.workers, len(f.idle))
+	}
+}
+
+func TestReadyLetsAnIdleWorkerLeave(t *testing.T) {
+	f := newFloor(2, each(1))
+	f.add(dueJob(1, "a.test", epoch))
+	f.step()
+	f.finish(JobKey{1, "a.test"}, time.Time{})
+	w := f.idle[0]
+	f.leave(w)
+	f.obey()
+	if f.workers != 0 || len(f.idle) != 0 || f.ready.idle.Len() != 0 {
+		t.Errorf("%d workers, %d idle", f.workers, f.ready.idle.Len())
+	}
+
+	f.add(dueJob(2, "a.test", epoch))
+	f.start(f.now) // gives the order while the worker asks to leave
+	for _, w := range f.sites["a.test"].idle {
+		t.Errorf("%v is idle beside work", w)
+	}
+}
+
+func TestReadyGivesJobsAhead(t *testing.T) {
+	f := newFloor(2, each(1))
+	f.add(dueJob(1, "a.test", epoch), dueJob(2, "a.test", epoch), dueJob(3, "a.test", epoch))
+	f.step()
+	for w := range f.busy {
+		f.ahead(w, f.now)
+		if o := <-w.orders; !o.ok || o.job.ID != 2 {
+			t.Errorf("ahead: %+v", o)
+		}
+		f.stop()
+		f.ahead(w, f.now)
+		if o := <-w.orders; o.ok {
+			t.Errorf("a job ahead after the stop: %+v", o)
+		}
+	}
+}
+
+// A worker of a site with endless work gives way to other sites when all places are taken.
+func TestReadyIsFairWhenFull(t *testing.T) {
+	f := newFloor(1, each(1))
+	for i := range ID(10 * quantum) {
+		f.add(dueJob(i, "big.test", epoch))
+	}
+	job := f.step()[0]
+	f.add(dueJob(10_000, "small.test", epoch))
+	f.step()
+	for n := 1; ; n++ {
+		next := f.finish(job, time.Time{})
+		if len(next) == 0 {
+			next = f.step()
+		}
+		if job = next[0]; job.Destination == "small.test" {
+			if n != quantum {
+				t.Errorf("the small site waited for %d jobs", n)
+			}
+			return
+		}
+		if n > 2*quantum {
+			t.Fatal("the small site waits for ever")
+		}
 	}
 }
 
 func TestReadyWaitsForTheTime(t *testing.T) {
-	r := newReady(10, 10, own)
-	r.add(dueJob(2, "b.test", epoch.Add(time.Hour)), dueJob(1, "a.test", epoch.Add(time.Minute)))
-	if jobs := r.start(epoch); len(jobs) != 0 {
+	f := newFloor(10, each(10))
+	f.add(dueJob(2, "b.test", epoch.Add(time.Hour)), dueJob(1, "a.test", epoch.Add(time.Minute)))
+	if jobs := f.step(); len(jobs) != 0 {
 		t.Fatalf("started %v too early", jobs)
 	}
-	if d := r.sleep(epoch); d != time.Minute {
+	if d := f.sleep(epoch); d != time.Minute {
 		t.Errorf("sleeps %v", d)
 	}
-	if jobs := r.start(epoch.Add(time.Minute)); len(jobs) != 1 || jobs[0].ID != 1 {
+	f.now = epoch.Add(time.Minute)
+	if jobs := f.step(); len(jobs) != 1 || jobs[0].ID != 1 {
 		t.Errorf("started %v", jobs)
 	}
-	r.bound(epoch.Add(2 * time.Minute))
-	r.clamp()
-	if jobs := r.start(epoch.Add(2 * time.Minute)); len(jobs) != 1 || jobs[0].ID != 2 {
+	f.bound(epoch.Add(2 * time.Minute))
+	f.clamp()
+	f.now = epoch.Add(2 * time.Minute)
+	if jobs := f.step(); len(jobs) != 1 || jobs[0].ID != 2 {
 		t.Errorf("started %v after the clock was put right", jobs)
 	}
 }
 
-func TestReadyForgetsIdleDestinations(t *testing.T) {
-	r := newReady(10, 10, own)
+func TestReadyForgetsIdleSites(t *testing.T) {
+	f := newFloor(10, each(10))
 	for i := range ID(50) {
-		r.add(dueJob(i, fmt.Sprintf("d%d.test", i), epoch))
+		f.add(dueJob(i, fmt.Sprintf("d%d.test", i), epoch))
 	}
-	workOff(r, epoch)
-	if len(r.sites) != 0 || r.turn.len() != 0 {
-		t.Errorf("%d sites, %d turns left", len(r.sites), r.turn.len())
+	f.workOff()
+	f.stop()
+	f.forget(stamp(epoch.Add(time.Minute)))
+	if len(f.sites) != 50 {
+		t.Errorf("%d sites are remembered after a minute", len(f.sites))
 	}
-}
-
-// workOff starts and ends jobs until none is due, and counts the attempts.
-func workOff(r *ready, now time.Time) (n int) {
-	for r.sleep(now) == 0 || r.turn.len() > 0 {
-		for _, job := range r.start(now) {
-			r.end(finished{job: job.JobKey, site: job.site})
-			n++
-		}
+	f.forget(stamp(epoch.Add(longestRest + time.Second)))
+	if len(f.sites) != 0 || f.turn.len() != 0 || f.workers != 0 {
+		t.Errorf("%d sites, %d turns, %d workers left", len(f.sites), f.turn.len(), f.workers)
 	}
-	return n
 }
 
 func TestReadyMergesEqualHints(t *testing.T) {
-	r := newReady(10, 10, own)
+	f := newFloor(10, each(10))
 	for range 3 {
-		r.add(dueJob(1, "a.test", epoch), dueJob(2, "a.test", epoch), dueJob(1, "b.test", epoch))
+		f.add(dueJob(1, "a.test", epoch), dueJob(2, "a.test", epoch), dueJob(1, "b.test", epoch))
 	}
-	if n := workOff(r, epoch); n != 3 {
+	if n := f.workOff(); n != 3 {
 		t.Errorf("%d attempts for 3 jobs", n)
 	}
 }
@@ -101,29 +258,28 @@ func TestReadyMergesEqualHints(t *testing.T) {
 // An operator who has the same jobs tried again and again must not fill the memory with hints for later.
 func TestReadySweepsSpareHints(t *testing.T) {
 	const jobs, rounds = 2000, 50
-	r := newReady(10, 10, own)
-	now := epoch
+	f := newFloor(10, each(10))
 	for i := range ID(jobs) {
-		r.add(dueJob(i, "a.test", now.Add(4*time.Hour)))
+		f.add(dueJob(i, "a.test", f.now.Add(4*time.Hour)))
 	}
 	most := 0
 	for round := range rounds {
-		now = now.Add(time.Minute)
+		f.now = f.now.Add(time.Minute)
 		for i := range ID(jobs) {
-			r.take(news{[]DueJob{dueJob(i, "a.test", now)}, 1})
+			f.take(news{retried: []DueJob{dueJob(i, "a.test", f.now)}})
 		}
-		for started := r.start(now); len(started) > 0; started = r.start(now) {
-			for _, job := range started { // deferred again
-				r.end(finished{job: job.JobKey, site: job.site, next: now.Add(4*time.Hour + time.Duration(round)*time.Second)})
+		for f.step(); len(f.busy) > 0; f.step() {
+			for w := range f.busy { // deferred again
+				f.finish(f.busy[w], f.now.Add(4*time.Hour+time.Duration(round)*time.Second))
 			}
 		}
-		most = max(most, len(r.waiting))
+		most = max(most, len(f.waiting))
 	}
 	if most > 3*jobs+2*minSpare {
 		t.Errorf("up to %d hints for %d jobs", most, jobs)
 	}
 	seen := map[ID]bool{}
-	for _, h := range r.waiting {
+	for _, h := range f.waiting {
 		seen[h.id] = true
 	}
 	if len(seen) != jobs {
@@ -132,10 +288,10 @@ func TestReadySweepsSpareHints(t *testing.T) {
 }
 
 func TestReadyBoundsWrongTimes(t *testing.T) {
-	r := newReady(10, 10, own)
-	r.bound(epoch.Add(8 * time.Hour))
-	r.add(dueJob(1, "a.test", epoch.AddDate(1, 0, 0)))
-	if d := r.sleep(epoch); d != 8*time.Hour {
+	f := newFloor(10, each(10))
+	f.bound(epoch.Add(8 * time.Hour))
+	f.add(dueJob(1, "a.test", epoch.AddDate(1, 0, 0)))
+	if d := f.sleep(epoch); d != 8*time.Hour {
 		t.Errorf("sleeps %v", d)
 	}
 }
@@ -143,55 +299,154 @@ func TestReadyBoundsWrongTimes(t *testing.T) {
 // After downtime all jobs are due: the first must not wait until all are looked at, and none may be left.
 func TestReadyTakesManyInSteps(t *testing.T) {
 	const jobs = 2*maxDue + 10
-	r := newReady(1, 1, own)
+	f := newFloor(1, each(1))
 	for i := range ID(jobs) {
-		r.add(dueJob(i, "a.test", epoch))
+		f.add(dueJob(i, "a.test", epoch))
 	}
-	first := r.start(epoch)
-	if len(first) != 1 || len(r.waiting) != jobs-maxDue {
-		t.Errorf("%d jobs started with %d still to look at", len(first), len(r.waiting))
+	first := f.step()
+	if len(first) != 1 || len(f.waiting) != jobs-maxDue {
+		t.Errorf("%d jobs started with %d still to look at", len(first), len(f.waiting))
 	}
-	r.end(finished{job: first[0].JobKey, site: first[0].site})
-	if n := workOff(r, epoch); n != jobs-1 {
+	f.finish(first[0], time.Time{})
+	if n := f.workOff(); n != jobs-1 {
 		t.Errorf("%d of %d jobs were tried", n, jobs-1)
 	}
 }
 
 func TestReadyGivesMemoryBack(t *testing.T) {
 	const jobs = 50_000
-	r := newReady(1, 1, own)
+	f := newFloor(1, each(1))
 	for i := range ID(jobs) {
-		r.add(dueJob(i, "a.test", epoch))
+		f.add(dueJob(i, "a.test", epoch))
 	}
-	for len(r.waiting) > 0 {
-		for _, job := range r.start(epoch) {
-			r.end(finished{job: job.JobKey, site: job.site})
-		}
+	for len(f.waiting) > 0 {
+		f.step()
 	}
-	s := r.sites["a.test"]
-	if room := cap(r.waiting); room > 4*waitingSpare {
+	s := f.sites["a.test"]
+	if room := cap(f.waiting); room > 4*waitingSpare {
 		t.Errorf("the empty heap has room for %d", room)
 	}
 	for left := s.jobs.len(); left > 0; left = s.jobs.len() {
 		if room := cap(s.jobs.items); room > 4*(left+fifoSpare) {
 			t.Fatalf("%d jobs are left in room for %d", left, room)
 		}
-		for _, job := range r.start(epoch) {
-			r.end(finished{job: job.JobKey, site: job.site})
+		for w := range f.busy {
+			f.finish(f.busy[w], time.Time{})
 		}
 	}
 }
 
+// Destinations with the same hosts share a site; what it may change while jobs wait.
 func TestReadySharesALimitBySite(t *testing.T) {
-	r := newReady(10, 1, func(string) string { return "smarthost" })
-	r.add(dueJob(1, "a.test", epoch), dueJob(2, "b.test", epoch))
-	jobs := r.start(epoch)
-	if len(jobs) != 1 {
+	workers := 1
+	f := newFloor(10, func(string) (Site, bool) { return Site{Name: "smarthost", Workers: workers}, true })
+	f.add(dueJob(1, "a.test", epoch), dueJob(2, "b.test", epoch), dueJob(3, "c.test", epoch))
+	if jobs := f.step(); len(jobs) != 1 {
 		t.Fatalf("started %v", jobs)
 	}
-	r.siteOf = own // a reload must not confuse the count
-	r.end(finished{job: jobs[0].JobKey, site: jobs[0].site})
-	if jobs := r.start(epoch); len(jobs) != 1 || jobs[0].ID != 2 {
-		t.Errorf("started %v", jobs)
+	workers = 2
+	f.add(dueJob(4, "d.test", epoch))
+	if jobs := f.step(); len(jobs) != 1 || jobs[0].ID != 2 {
+		t.Errorf("started %v after the limit has changed", jobs)
+	}
+}
+
+func TestReadyAsksForUnknownSites(t *testing.T) {
+	f := newFloor(1000, func(string) (Site, bool) { return Site{}, false })
+	for i := range ID(2 * maxAsking) {
+		f.add(dueJob(2*i, fmt.Sprintf("d%d.test", i), epoch), dueJob(2*i+1, fmt.Sprintf("d%d.test", i), epoch))
+	}
+	if jobs := f.step(); len(jobs) != 0 {
+		t.Fatalf("started %v", jobs)
+	}
+	asked := f.questions()
+	if len(asked) != maxAsking || len(f.questions()) != 0 {
+		t.Fatalf("%d questions at once", len(asked))
+	}
+	started := 0
+	for len(asked) > 0 {
+		for _, destination := range asked {
+			f.answer(destination, Site{Name: "all", Workers: 1000}, stamp(f.now))
+			started += len(f.step())
+			for w := range f.busy {
+				f.sites["all"].window.good(1000)
+				started += len(f.finish(f.busy[w], time.Time{}))
+			}
+		}
+		asked = f.questions()
+	}
+	for len(f.busy) > 0 {
+		for w := range f.busy {
+			started += len(f.finish(f.busy[w], time.Time{}))
+		}
+	}
+	if started != 4*maxAsking || len(f.unknown) != 0 {
+		t.Errorf("%d of %d jobs started, %d destinations unknown", started, 4*maxAsking, len(f.unknown))
+	}
+}
+
+func TestReadyKeepsTheRate(t *testing.T) {
+	f := newFloor(100, func(string) (Site, bool) { return Site{Name: "slow", Workers: 100, PerMinute: 60}, true })
+	for i := range ID(1000) {
+		f.add(dueJob(i, "slow.test", epoch))
+	}
+	started := 0
+	for range 10 * 60 * 10 { // ten minutes in tenths of a second
+		started += len(f.step())
+		for w := range f.busy {
+			f.sites["slow"].window.good(100)
+			started += len(f.finish(f.busy[w], time.Time{}))
+		}
+		if started > 6 && time.Duration(started-7)*time.Second > f.now.Sub(epoch) {
+			t.Fatalf("%d attempts after %v", started, f.now.Sub(epoch))
+		}
+		if d := f.sleep(f.now); d > time.Second {
+			t.Fatalf("sleeps %v", d)
+		}
+		f.now = f.now.Add(100 * time.Millisecond)
+	}
+	if started < 600 || started > 610 {
+		t.Errorf("%d attempts in ten minutes", started)
+	}
+}
+
+func TestReadyRests(t *testing.T) {
+	f := newFloor(10, each(10))
+	for i := range ID(20) {
+		f.add(dueJob(i, "a.test", epoch))
+	}
+	running := f.step()
+	if len(running) != firstWindow {
+		t.Fatalf("%d attempts at first", len(running))
+	}
+	s := f.sites["a.test"]
+	pause := s.rest(f.now, schedule)
+	for _, job := range running {
+		if more := f.finish(job, time.Time{}); len(more) != 0 {
+			t.Errorf("started %v at rest", more)
+		}
+	}
+	if d := f.sleep(f.now); d != pause || pause < firstRest {
+		t.Errorf("sleeps %v, the pause is %v", d, pause)
+	}
+	f.now = f.now.Add(pause)
+	trial := f.step()
+	if len(trial) != 1 {
+		t.Fatalf("%d trials", len(trial))
+	}
+	if again := s.rest(f.now, schedule); again < 2*firstRest {
+		t.Errorf("the second pause is %v", again)
+	}
+	f.finish(trial[0], time.Time{})
+
+	f.take(news{retried: []DueJob{dueJob(100, "a.test", f.now)}})
+	if jobs := f.step(); len(jobs) != 1 {
+		t.Errorf("an operator's command started %v", jobs)
+	}
+	s.rest(f.now, schedule)
+	f.reconsider(stamp(f.now))
+	f.stop()
+	if s.jobs.len() != 0 || s.wake() > stamp(f.now) {
+		t.Errorf("%d jobs are left with their old site, which rests: %v", s.jobs.len(), s.wake() > stamp(f.now))
 	}
 }

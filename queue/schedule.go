@@ -15,10 +15,7 @@ const jitter = 5
 
 // Pause is the time to wait after the given attempt (1 is the first). The same job and attempt give the same pause.
 func (s Schedule) Pause(job JobKey, attempt int) time.Duration {
-	base := time.Hour
-	if len(s.Retry) > 0 {
-		base = s.Retry[min(max(attempt, 1), len(s.Retry))-1]
-	}
+	base := s.base(attempt)
 	spread := base / jitter
 	if spread <= 0 {
 		return base
@@ -33,6 +30,14 @@ func (s Schedule) Pause(job JobKey, attempt int) time.Duration {
 		h.add(byte(job.ID >> shift))
 	}
 	return base - spread/2 + time.Duration(uint64(h)%uint64(spread))
+}
+
+// base is the pause without its jitter.
+func (s Schedule) base(attempt int) time.Duration {
+	if len(s.Retry) == 0 {
+		return time.Hour
+	}
+	return s.Retry[min(max(attempt, 1), len(s.Retry))-1]
 }
 
 // fnv1a is the 64-bit FNV-1a hash. That of the standard library may allocate, for each attempt of a million messages.

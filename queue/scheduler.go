@@ -14,25 +14,24 @@ type Notifier interface {
 	Compose(n Notice, id ID, now time.Time, original io.Reader) ([]byte, error)
 }
 
-// SchedulerOptions says what a Scheduler works with. All fields but Grace and Site are needed.
+// SchedulerOptions says what a Scheduler works with. All fields but Grace and KeepIdle are needed.
 type SchedulerOptions struct {
 	Store     Store
 	Deliverer Deliverer
 	Notifier  Notifier
 	Schedule  func() Schedule // asked at each use: it may change while the scheduler runs
 
-	Attempts        int                             // attempts under way at once
-	AttemptsPerSite int                             // likewise, for one site
-	Site            func(destination string) string // destinations whose mail goes the same way share a site; nil: each has its own
-	Grace           time.Duration                   // how long attempts under way may go on when Run's context ends
+	Workers  int           // at once, each with one attempt under way or a lane kept open; a Site has its own limit
+	KeepIdle time.Duration // how long a worker keeps its lane open for the next job
+	Grace    time.Duration // how long attempts under way may go on when Run's context ends
 
 	Owner string // names this relay in claims
 	Now   func() time.Time
 	Log   *slog.Logger
 }
 
-// Scheduler decides which job is tried when. One goroutine (Run) owns all its state; attempts run in goroutines of their
-// own and come back over a channel.
+// Scheduler decides which job is tried when. One goroutine (Run) owns all its state; workers make attempts in goroutines of
+// their own, and talk with it over channels.
 //
 // What it keeps in memory are hints: "this job may be due at that time". The store's word at the moment of the claim
 // decides, so a hint that is double or outdated does no harm. The rule by which no job is without one stands at ready.
@@ -40,19 +39,22 @@ type Scheduler struct {
 	opts SchedulerOptions
 	ids  IDSource
 
-	inbox    *inbox        // jobs to look at, from outside
-	finished chan finished // attempts that ended
+	inbox    *inbox // jobs to look at, from outside
+	rethink  chan struct{}
 	loaded   chan struct{} // closed when all of the store's jobs are known
+	reports  chan report   // of workers whose attempt has ended
+	asks     chan *worker  // that want a job ahead
+	leaves   chan *worker  // that were idle long enough
+	answers  chan answer
+	returned chan []DueJob // from postponements
 
-	attempts sync.WaitGroup
+	running sync.WaitGroup // workers, questions and postponements
 }
 
-// finished is the end of an attempt: when the job is due again (zero: never), and the jobs of the notices it made.
-type finished struct {
-	job     JobKey
-	site    string
-	next    time.Time
-	notices []DueJob
+// answer is the site of a destination.
+type answer struct {
+	destination string
+	site        Site
 }
 
 // maxSleep bounds how long the scheduler waits without looking at the clock, which may have been set meanwhile.
@@ -62,14 +64,16 @@ const maxSleep = time.Minute
 func NewScheduler(o SchedulerOptions) *Scheduler {
 	now := o.Now
 	o.Now = func() time.Time { return now().Round(0) } // the wall clock alone: that is what the store keeps, and what may step
-	if o.Site == nil {
-		o.Site = func(destination string) string { return destination }
-	}
 	return &Scheduler{
 		opts:     o,
 		inbox:    newInbox(),
-		finished: make(chan finished, 64),
+		rethink:  make(chan struct{}, 1),
 		loaded:   make(chan struct{}),
+		reports:  make(chan report, 64),
+		asks:     make(chan *worker),
+		leaves:   make(chan *worker),
+		answers:  make(chan answer),
+		returned: make(chan []DueJob),
 	}
 }
 
@@ -97,8 +101,16 @@ func (s *Scheduler) Enqueue(ctx context.Context, item Item, body Body) error {
 // Retry is [RetryNow] on the scheduler's store, and has the jobs tried.
 func (s *Scheduler) Retry(ctx context.Context, ids []ID) (Retried, error) {
 	retried, claimed, err := retryNow(ctx, s.opts.Store, s.opts.Owner, ids, s.opts.Now())
-	s.inbox.put(news{claimed, len(claimed)})
+	s.inbox.put(news{retried: claimed})
 	return retried, err
+}
+
+// Reconsider has all jobs that wait for their turn look for their site anew, and no site rests any more: the ways have changed.
+func (s *Scheduler) Reconsider() {
+	select {
+	case s.rethink <- struct{}{}:
+	default: // it will come already
+	}
 }
 
 // Loaded is closed when Run knows all jobs of the store.
@@ -112,7 +124,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	attempts, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
-	r := newReady(s.opts.Attempts, s.opts.AttemptsPerSite, s.opts.Site)
+	r := newReady(s.opts.Workers, s.opts.Deliverer.Site)
 	if err := s.load(ctx, r); err != nil {
 		return err
 	}
@@ -120,22 +132,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	last := s.opts.Now()
+	clock := s.opts.Now()
 	for {
 		now := s.opts.Now()
-		r.bound(now.Add(s.opts.Schedule().longest()))
-		if now.Before(last.Add(-maxSleep)) {
-			s.opts.Log.Warn("clock stepped back", "by", last.Sub(now))
-			r.clamp()
-		}
-		last = now
+		s.look(r, now, &clock)
 		r.take(s.inbox.take())
-		for _, job := range r.start(now) {
-			s.attempts.Go(func() {
-				f := s.attempt(attempts, job.JobKey)
-				f.site = job.site
-				s.finished <- f
-			})
+		for _, w := range r.start(now) {
+			s.running.Go(func() { s.work(attempts, w) })
+		}
+		for _, destination := range r.questions() {
+			s.running.Go(func() { s.answers <- answer{destination, s.opts.Deliverer.Resolve(attempts, destination)} })
 		}
 		if r.full() {
 			s.inbox.rest()
@@ -145,11 +151,76 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return s.drain(r, cancel)
 		case <-s.inbox.wake:
-		case f := <-s.finished:
-			r.end(f)
+		case <-s.rethink:
+			r.reconsider(stamp(s.opts.Now()))
 		case <-timer.C:
+		case e := <-s.reports:
+			s.take(attempts, r, e)
+		case w := <-s.asks:
+			r.ahead(w, s.opts.Now())
+		case w := <-s.leaves:
+			r.leave(w)
+		case a := <-s.answers:
+			r.answer(a.destination, a.site, stamp(s.opts.Now()))
+		case jobs := <-s.returned:
+			r.add(jobs...)
 		}
 	}
+}
+
+// look keeps the hints within bounds when the clock was set, and now and then drops what needs no memory. clock is the time of
+// the last look.
+func (s *Scheduler) look(r *ready, now time.Time, clock *time.Time) {
+	r.bound(now.Add(s.opts.Schedule().longest()))
+	switch {
+	case now.Before(clock.Add(-maxSleep)):
+		s.opts.Log.Warn("clock stepped back", "by", clock.Sub(now))
+		r.clamp()
+		r.reconsider(stamp(now))
+	case now.Truncate(maxSleep).After(*clock):
+		r.forget(stamp(now))
+	}
+	*clock = now
+}
+
+// take puts to use what a worker tells.
+func (s *Scheduler) take(ctx context.Context, r *ready, e report) {
+	now := s.opts.Now()
+	for _, f := range e.ended {
+		if !f.next.IsZero() {
+			r.add(DueJob{f.job, f.next})
+		}
+		r.add(f.notices...)
+	}
+	if jobs := s.judge(r, e, now); len(jobs) > 0 {
+		s.running.Go(func() { s.returned <- s.postpone(ctx, jobs, e.why) })
+	}
+	if !e.more {
+		r.next(e.worker, now)
+	}
+}
+
+// judge notes what an attempt showed of its site. It gives the jobs that need not be tried because of that.
+func (s *Scheduler) judge(r *ready, e report, now time.Time) []jobRef {
+	at := e.worker.site
+	switch e.health {
+	case HealthGood:
+		if at.pauses > 0 {
+			s.opts.Log.Info("site works again", "site", Printable(at.Name), "waiting", at.jobs.len())
+		}
+		at.pauses = 0
+		at.window.good(at.Workers)
+	case HealthBad:
+		if !at.window.bad() || at.resting > stamp(now) {
+			return nil
+		}
+		pause := at.rest(now, s.opts.Schedule())
+		jobs := at.jobs.all()
+		s.opts.Log.Warn("site rests", "site", Printable(at.Name), "pause", pause.Round(time.Second).String(),
+			"deferred", len(jobs), "cause", e.why.Cause, "reply", Printable(e.why.Reply), "detail", Printable(e.why.Detail))
+		return jobs
+	}
+	return nil
 }
 
 // load reads the jobs of the whole store.
@@ -174,9 +245,26 @@ func (s *Scheduler) drain(r *ready, cancel context.CancelFunc) error {
 	s.inbox.setOpen(false)
 	late := time.AfterFunc(s.opts.Grace, cancel)
 	defer late.Stop()
-	for r.active > 0 {
-		r.end(<-s.finished)
+	r.stop()
+	ended := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case e := <-s.reports:
+			if !e.more {
+				r.next(e.worker, s.opts.Now())
+			}
+		case w := <-s.asks:
+			r.ahead(w, s.opts.Now())
+		case w := <-s.leaves:
+			r.leave(w)
+		case <-s.answers:
+		case <-s.returned:
+		}
 	}
-	s.attempts.Wait()
-	return nil
 }

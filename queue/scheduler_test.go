@@ -21,6 +21,7 @@ import (
 type remote struct {
 	mu      sync.Mutex
 	outcome func(job queue.Job) queue.Outcome
+	health  func(job queue.Job) queue.Health // nil: unknown
 	diary   []attemptSeen
 }
 
@@ -31,7 +32,18 @@ type attemptSeen struct {
 	at          time.Time
 }
 
-func (r *remote) Deliver(ctx context.Context, job queue.Job) []queue.Outcome {
+// Each destination is a site.
+func (r *remote) Site(destination string) (queue.Site, bool) {
+	return queue.Site{Name: destination, Workers: 5}, true
+}
+
+func (r *remote) Resolve(context.Context, string) queue.Site { panic("all sites are known") }
+
+func (r *remote) Open() queue.Lane { return r }
+
+func (r *remote) Close() {}
+
+func (r *remote) Deliver(ctx context.Context, job queue.Job, _ func() (queue.Job, bool)) queue.Report {
 	r.mu.Lock()
 	r.diary = append(r.diary, attemptSeen{job.Item.ID, job.Destination(), job.Attempt, time.Now()})
 	r.mu.Unlock()
@@ -39,7 +51,11 @@ func (r *remote) Deliver(ctx context.Context, job queue.Job) []queue.Outcome {
 	for i := range outcomes {
 		outcomes[i] = r.outcome(job)
 	}
-	return outcomes
+	report := queue.Report{Outcomes: outcomes}
+	if r.health != nil {
+		report.Site = r.health(job)
+	}
+	return report
 }
 
 func (r *remote) attempts(destination string) []attemptSeen {
@@ -58,6 +74,7 @@ func (r *remote) attempts(destination string) []attemptSeen {
 type notifier struct {
 	mu      sync.Mutex
 	notices []noticeSeen
+	seen    func(queue.Notice) // nil: notices are kept
 }
 
 type noticeSeen struct {
@@ -67,6 +84,10 @@ type noticeSeen struct {
 }
 
 func (n *notifier) Compose(notice queue.Notice, id queue.ID, now time.Time, original io.Reader) ([]byte, error) {
+	if n.seen != nil {
+		n.seen(notice)
+		return []byte("Subject: notice\r\n\r\n"), nil
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.notices = append(n.notices, noticeSeen{notice.Kind, notice.Expired, now})
@@ -77,6 +98,7 @@ func (n *notifier) Compose(notice queue.Notice, id queue.ID, now time.Time, orig
 // station is a scheduler on a spool with its surroundings.
 type station struct {
 	*queue.Scheduler
+	opts     queue.SchedulerOptions
 	store    queue.Store
 	remote   *remote
 	notifier *notifier
@@ -111,14 +133,22 @@ func start(t *testing.T, dir string, deliverer *remote) *station {
 	return st
 }
 
-func prepare(store queue.Store, deliverer *remote, now func() time.Time) *station {
-	st := &station{store: store, remote: deliverer, notifier: &notifier{}, now: now, lifetime: threeDays.Lifetime}
-	st.Scheduler = queue.NewScheduler(queue.SchedulerOptions{
+func prepare(store queue.Store, deliverer queue.Deliverer, now func() time.Time) *station {
+	st := &station{store: store, notifier: &notifier{}, now: now, lifetime: threeDays.Lifetime}
+	st.remote, _ = deliverer.(*remote)
+	st.opts = queue.SchedulerOptions{
 		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: func() queue.Schedule { return threeDays },
-		Attempts: 10, AttemptsPerSite: 5, Grace: 10 * time.Second,
+		Workers: 10, KeepIdle: 5 * time.Second, Grace: 10 * time.Second,
 		Owner: "test", Now: now, Log: slog.New(slog.NewTextHandler(&st.log, nil)),
-	})
+	}
+	st.Scheduler = queue.NewScheduler(st.opts)
 	return st
+}
+
+// quiet makes the scheduler anew, with so many workers and without a log.
+func (st *station) quiet(workers int) {
+	st.opts.Workers, st.opts.Log = workers, slog.New(slog.DiscardHandler)
+	st.Scheduler = queue.NewScheduler(st.opts)
 }
 
 func (st *station) run(t *testing.T) {
@@ -383,7 +413,7 @@ func TestStopKeepsInterruptedAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := queue.NewScheduler(queue.SchedulerOptions{
-			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays }, Attempts: 10, AttemptsPerSite: 5,
+			Store: store, Deliverer: hang, Notifier: &notifier{}, Schedule: func() queue.Schedule { return threeDays }, Workers: 10,
 			Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		st := &station{Scheduler: s, store: store, now: time.Now, lifetime: threeDays.Lifetime}
@@ -412,14 +442,16 @@ func TestStopKeepsInterruptedAttempts(t *testing.T) {
 }
 
 // hanging delivers to done.test and hangs on all else until it is told to stop.
-type hanging struct{}
+type hanging struct{ remote }
 
-func (hanging) Deliver(ctx context.Context, job queue.Job) []queue.Outcome {
+func (h *hanging) Open() queue.Lane { return h }
+
+func (h *hanging) Deliver(ctx context.Context, job queue.Job, _ func() (queue.Job, bool)) queue.Report {
 	if strings.HasPrefix(job.Destination(), "done") {
-		return []queue.Outcome{{Result: queue.ResultDelivered}}
+		return queue.Report{Outcomes: []queue.Outcome{{Result: queue.ResultDelivered}}}
 	}
 	<-ctx.Done()
-	return []queue.Outcome{{Result: queue.ResultDeferred, Cause: "local-trouble"}}
+	return queue.Report{Outcomes: []queue.Outcome{{Result: queue.ResultDeferred, Cause: "local-trouble"}}}
 }
 
 func TestClockStepsBack(t *testing.T) {

@@ -115,7 +115,7 @@ func BenchmarkMillionJobs(b *testing.B) {
 	const jobs, destinations = 1_000_000, 1000
 	for b.Loop() {
 		empty := heapInUse()
-		r := newReady(100, 10, own)
+		r := newReady(100, each(10))
 		began := time.Now()
 		for i := range jobs {
 			destination := fmt.Sprintf("d%d.test", i%destinations)
@@ -149,7 +149,7 @@ func BenchmarkSweep(b *testing.B) {
 func TestHintHoldsNoItem(t *testing.T) {
 	const jobs, text = 100, 1 << 20
 	empty := heapInUse()
-	r := newReady(1, 1, own)
+	r := newReady(1, each(1))
 	for i := range ID(jobs) {
 		item := strings.Repeat("x", text) + "unheard-of.test"
 		r.add(dueJob(i, item[text:], epoch))

@@ -53,15 +53,19 @@ func (r *Relay) listenerTLS(cfg *configs.Config, log *slog.Logger) (*tls.Config,
 	return &tls.Config{GetCertificate: source.Get}, nil
 }
 
-func newDeliverer(cfg *configs.Config, hostname string) (*delivery.Deliverer, error) {
+func newResolver(cfg *configs.DNS) (*dns.Cache, error) {
 	var servers []string
-	for _, s := range cfg.DNS.Servers {
+	for _, s := range cfg.Servers {
 		servers = append(servers, s.String())
 	}
-	resolver, err := dns.New(dns.Options{Servers: servers})
+	client, err := dns.New(dns.Options{Servers: servers})
 	if err != nil {
 		return nil, err
 	}
+	return dns.NewCache(client, dns.CacheOptions{}), nil
+}
+
+func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolver) (*delivery.Deliverer, error) {
 	policy, err := policyOf(cfg)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,7 @@ func newDeliverer(cfg *configs.Config, hostname string) (*delivery.Deliverer, er
 		Port:             uint16(cfg.Delivery.Port),
 		Source:           append([]netip.Addr(nil), cfg.Delivery.Source...),
 		PrivateAddresses: cfg.Delivery.PrivateAddresses,
+		Connections:      cfg.Delivery.ConnectionsPerDestination,
 		Now:              time.Now,
 	}), nil
 }

@@ -15,6 +15,7 @@ import (
 	"tlsrelay/queue/spool"
 	"tlsrelay/relay/admin"
 	"tlsrelay/relay/dkim"
+	"tlsrelay/relay/dns"
 	"tlsrelay/relay/submission"
 	"tlsrelay/relay/submission/tenant"
 )
@@ -32,10 +33,16 @@ type Relay struct {
 	control   net.Listener
 
 	certificates certificates // of the listeners; nil if none has TLS
+
+	reloading sync.Mutex
+	retired   *dns.Cache // of the configuration before this one; nil: the same
 }
 
 // stopGrace is how long attempts and messages in transfer may go on after the order to stop.
 const stopGrace = submission.StopGrace
+
+// keepIdle is how long a connection to another server waits for more mail.
+const keepIdle = 5 * time.Second
 
 // New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
 // an error here, and nothing stays open.
@@ -64,23 +71,22 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		return nil, err
 	}
 	r.signer.Use(keys)
-	parts, err := newLive(cfg, cfg.Hostname)
+	parts, err := newLive(cfg, cfg.Hostname, nil)
 	if err != nil {
 		return nil, err
 	}
 	r.live.Store(parts)
 	r.scheduler = queue.NewScheduler(queue.SchedulerOptions{
-		Store:           r.store,
-		Deliverer:       &r.live,
-		Notifier:        signedNotices{&r.live, r.signer, log},
-		Schedule:        r.live.schedule,
-		Attempts:        cfg.Delivery.Connections,
-		AttemptsPerSite: cfg.Delivery.ConnectionsPerDestination,
-		Site:            r.live.site,
-		Grace:           stopGrace,
-		Owner:           cfg.Hostname,
-		Now:             time.Now,
-		Log:             log,
+		Store:     r.store,
+		Deliverer: &r.live,
+		Notifier:  signedNotices{&r.live, r.signer, log},
+		Schedule:  r.live.schedule,
+		Workers:   cfg.Delivery.Connections,
+		KeepIdle:  keepIdle,
+		Grace:     stopGrace,
+		Owner:     cfg.Hostname,
+		Now:       time.Now,
+		Log:       log,
 	})
 	r.tenants = newTenants(cfg, log)
 	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.tenants, r.signer, log)
@@ -154,6 +160,7 @@ func (r *Relay) close() error {
 	if c, ok := r.certificates.(io.Closer); ok {
 		errs = append(errs, c.Close())
 	}
+	r.closeResolvers()
 	if r.store != nil {
 		errs = append(errs, r.store.Close())
 	}

@@ -11,39 +11,76 @@ import (
 	"tlsrelay/configs"
 	"tlsrelay/queue"
 	"tlsrelay/relay/delivery"
+	"tlsrelay/relay/dns"
 )
 
 // live is what a reload replaces as a whole: how mail is delivered, what notices say, when attempts are made. An attempt
 // under way ends with what it began with.
 type live struct {
+	dns       configs.DNS
+	resolver  *dns.Cache
 	deliverer *delivery.Deliverer
 	notifier  queue.Notifier
 	schedule  queue.Schedule
 }
 
-// newLive builds the parts for a relay that is called hostname for all its life.
-func newLive(cfg *configs.Config, hostname string) (*live, error) {
-	deliverer, err := newDeliverer(cfg, hostname)
-	if err != nil {
+// newLive builds the parts for a relay that is called hostname for all its life. What the DNS said stays known if old, which may
+// be nil, asks the same servers.
+func newLive(cfg *configs.Config, hostname string, old *live) (*live, error) {
+	l := &live{dns: cfg.DNS, notifier: newNotifier(cfg, hostname), schedule: scheduleOf(cfg)}
+	var err error
+	if old != nil && reflect.DeepEqual(old.dns, cfg.DNS) {
+		l.resolver = old.resolver
+	} else if l.resolver, err = newResolver(&cfg.DNS); err != nil {
 		return nil, err
 	}
-	return &live{deliverer, newNotifier(cfg, hostname), scheduleOf(cfg)}, nil
+	l.deliverer, err = newDeliverer(cfg, hostname, l.resolver)
+	return l, err
 }
 
 // current gives the scheduler the live parts of the moment.
 type current struct{ atomic.Pointer[live] }
 
-// Deliver implements [queue.Deliverer].
-func (c *current) Deliver(ctx context.Context, job queue.Job) []queue.Outcome {
-	return c.Load().deliverer.Deliver(ctx, job)
+// Site implements [queue.Deliverer].
+func (c *current) Site(destination string) (queue.Site, bool) {
+	return c.Load().deliverer.Site(destination)
+}
+
+// Resolve implements [queue.Deliverer].
+func (c *current) Resolve(ctx context.Context, destination string) queue.Site {
+	return c.Load().deliverer.Resolve(ctx, destination)
+}
+
+// Open implements [queue.Deliverer].
+func (c *current) Open() queue.Lane { return &liveLane{c: c} }
+
+// liveLane is a lane of the deliverer of the moment: what was made before a reload does not outlast it.
+type liveLane struct {
+	c  *current
+	of *live
+	queue.Lane
+}
+
+// Deliver implements [queue.Lane].
+func (l *liveLane) Deliver(ctx context.Context, job queue.Job, next func() (queue.Job, bool)) queue.Report {
+	if now := l.c.Load(); now != l.of {
+		l.Close()
+		l.of, l.Lane = now, now.deliverer.Open()
+	}
+	return l.Lane.Deliver(ctx, job, next)
+}
+
+// Close implements [queue.Lane].
+func (l *liveLane) Close() {
+	if l.Lane != nil {
+		l.Lane.Close()
+	}
 }
 
 // Compose implements [queue.Notifier].
 func (c *current) Compose(n queue.Notice, id queue.ID, now time.Time, original io.Reader) ([]byte, error) {
 	return c.Load().notifier.Compose(n, id, now, original)
 }
-
-func (c *current) site(destination string) string { return c.Load().deliverer.Site(destination) }
 
 func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 
@@ -52,14 +89,17 @@ func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 // next mail transaction on. The log names what has changed but waits for a restart. An error leaves all as it was; DKIM keys
 // that cannot be read are only a warning.
 func (r *Relay) Reload(cfg *configs.Config) error {
-	next, err := newLive(cfg, r.cfg.Hostname)
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	next, err := newLive(cfg, r.cfg.Hostname, r.live.Load())
 	if err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings(time.Now()) {
 		r.log.Warn(w)
 	}
-	r.live.Store(next)
+	r.retire(r.live.Swap(next))
+	r.scheduler.Reconsider()
 	r.reloadKeys(cfg)
 	r.tenants.Configure(tenantRules(cfg))
 	if fixed := changedForRestart(r.cfg, cfg); len(fixed) > 0 {
@@ -68,6 +108,29 @@ func (r *Relay) Reload(cfg *configs.Config) error {
 		r.log.Info("the configuration was read again")
 	}
 	return nil
+}
+
+// retire keeps the resolver that old had until the next reload, for attempts under way, if the new parts have another one.
+func (r *Relay) retire(old *live) {
+	if old.resolver == r.live.Load().resolver {
+		return
+	}
+	if r.retired != nil {
+		r.retired.Close()
+	}
+	r.retired = old.resolver
+}
+
+// closeResolvers ends all questions to the DNS.
+func (r *Relay) closeResolvers() {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	if l := r.live.Load(); l != nil {
+		l.resolver.Close()
+	}
+	if r.retired != nil {
+		r.retired.Close()
+	}
 }
 
 // changedForRestart names what differs between the configuration of the start and a later one, and cannot change at run time.
@@ -84,7 +147,6 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"acme", start.ACME, now.ACME},
 		{"limits", start.Limits, now.Limits},
 		{"delivery.connections", start.Delivery.Connections, now.Delivery.Connections},
-		{"delivery.connections_per_destination", start.Delivery.ConnectionsPerDestination, now.Delivery.ConnectionsPerDestination},
 		{"queue.lifetime of new mail", start.Queue.Lifetime, now.Queue.Lifetime},
 		{"queue.free_space", start.Queue.FreeSpace, now.Queue.FreeSpace},
 		{"log", start.Log, now.Log},

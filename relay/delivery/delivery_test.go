@@ -54,8 +54,10 @@ func newNetwork(t *testing.T, hosts int, port string) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cache := dns.NewCache(resolver, dns.CacheOptions{})
+	t.Cleanup(cache.Close)
 	n.opts = Options{
-		Hostname: "relay.test", Resolver: resolver, Policy: &tlspolicy.Policy{}, Port: uint16(p), PrivateAddresses: true, Now: time.Now,
+		Hostname: "relay.test", Resolver: cache, Policy: &tlspolicy.Policy{}, Port: uint16(p), PrivateAddresses: true, Now: time.Now,
 		Timeouts: smtpclient.Timeouts{Greeting: 5 * time.Second, Hello: 5 * time.Second, Command: 5 * time.Second, Handshake: 2 * time.Second, Dot: 5 * time.Second},
 	}
 	return n
@@ -86,7 +88,7 @@ func deliver(t *testing.T, o Options, job queue.Job) []queue.Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	outcomes := New(o).Deliver(ctx, job)
+	outcomes := once(ctx, o, job)
 	if len(outcomes) != len(job.Recipients) {
 		t.Fatalf("%d outcomes for %d recipients", len(outcomes), len(job.Recipients))
 	}
@@ -99,6 +101,13 @@ func deliver(t *testing.T, o Options, job queue.Job) []queue.Outcome {
 		}
 	}
 	return outcomes
+}
+
+// once makes one attempt on a lane of its own.
+func once(ctx context.Context, o Options, job queue.Job) []queue.Outcome {
+	lane := New(o).Open()
+	defer lane.Close()
+	return lane.Deliver(ctx, job, nil).Outcomes
 }
 
 // want is what a test expects of one outcome: "delivered", or "deferred CAUSE STATUS".
@@ -430,12 +439,34 @@ func TestWordsForPeople(t *testing.T) {
 }
 
 func TestSite(t *testing.T) {
-	d := New(Options{Routes: []Route{{Domain: ".example.org"}}})
-	if a, b := d.Site("a.example.org"), d.Site("b.example.org"); a != b || a == "a.example.org" {
-		t.Errorf("sites %q, %q", a, b)
-	}
-	if s := d.Site("other.test"); s != "other.test" {
-		t.Errorf("site %q", s)
+	n := newNetwork(t, 2, "25")
+	n.set(t, "twin.test.", dnstest.Records{MX: []string{"10 mx1.dest.test.", "20 mx2.dest.test."}})
+	n.set(t, "turned.test.", dnstest.Records{MX: []string{"10 mx2.dest.test.", "20 mx1.dest.test."}})
+	n.set(t, "equal.test.", dnstest.Records{MX: []string{"10 b.test.", "10 a.test."}})
+	n.set(t, "bare.test.", dnstest.Records{A: []string{"127.0.0.1"}})
+	n.opts.Routes = []Route{{Domain: ".example.org"}}
+	n.opts.Policy.Domains = []tlspolicy.Rule{{Domain: "strict.example.org", Level: tlspolicy.Verified}}
+	n.opts.Connections = 7
+	d := New(n.opts)
+	for destination, want := range map[string]string{
+		"a.example.org":      "route .example.org (required/1.2)",
+		"b.example.org":      "route .example.org (required/1.2)",
+		"strict.example.org": "route .example.org (verified/1.2)",
+		"dest.test":          "mx1.dest.test mx2.dest.test (required/1.2)",
+		"twin.test":          "mx1.dest.test mx2.dest.test (required/1.2)",
+		"turned.test":        "mx2.dest.test mx1.dest.test (required/1.2)",
+		"equal.test":         "a.test,b.test (required/1.2)",
+		"bare.test":          "bare.test (required/1.2)",
+		"nowhere.test":       "nowhere.test (required/1.2)",
+		"[192.0.2.1]":        "[192.0.2.1] (required/1.2)",
+	} {
+		s := d.Resolve(context.Background(), destination)
+		if known, ok := d.Site(destination); !ok || known != s {
+			t.Errorf("%s: %+v by memory, %+v by asking", destination, known, s)
+		}
+		if s.Name != want || s.Workers != 7 {
+			t.Errorf("%s: %+v, want %q", destination, s, want)
+		}
 	}
 }
 
@@ -457,7 +488,7 @@ func TestStopEndsAnAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	began := time.Now()
-	o := New(n.opts).Deliver(ctx, jobTo("a@dest.test"))
+	o := once(ctx, n.opts, jobTo("a@dest.test"))
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("took %v", took)
 	}

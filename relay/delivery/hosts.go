@@ -22,6 +22,9 @@ type host struct {
 // implicitTLS reports whether the session starts with the handshake.
 func (h host) implicitTLS() bool { return h.route != nil && h.port == portImplicitTLS }
 
+// at names one of its addresses, with the port.
+func (h host) at(addr netip.Addr) string { return netip.AddrPortFrom(addr, h.port).String() }
+
 // login reports whether the relay logs in to the host.
 func (h host) login() bool { return h.route != nil && h.route.Username != "" }
 

@@ -24,6 +24,8 @@ type mx struct {
 	ehlo    []string          // further EHLO lines
 	replies map[string]string // instead of the usual reply to a command, by its first words: "RCPT TO:<a@b>", "MAIL"; "" hangs up
 	greet   string
+	most    int    // messages on one connection; 0: any number
+	enough  string // what it says to the next MAIL then; "" hangs up with the last message
 
 	t    *testing.T
 	addr string
@@ -79,7 +81,7 @@ func (r clearReader) Read(b []byte) (int, error) {
 
 func (m *mx) serve(c net.Conn) {
 	in := textproto.NewReader(bufio.NewReader(clearReader{c, m}))
-	encrypted := false
+	encrypted, taken := false, 0
 	say := func(s string) { io.WriteString(c, s+"\r\n") }
 	if m.greet != "" {
 		say(m.greet)
@@ -94,6 +96,10 @@ func (m *mx) serve(c net.Conn) {
 		m.mu.Lock()
 		m.commands = append(m.commands, line)
 		m.mu.Unlock()
+		if m.most > 0 && taken == m.most && strings.HasPrefix(strings.ToUpper(line), "MAIL") {
+			say(m.enough)
+			return
+		}
 		if reply, ok := m.scripted(line); ok {
 			if reply == "" {
 				return
@@ -135,6 +141,9 @@ func (m *mx) serve(c net.Conn) {
 			m.bodies = append(m.bodies, string(body))
 			m.mu.Unlock()
 			say("250 2.0.0 taken")
+			if taken++; taken == m.most && m.enough == "" {
+				return
+			}
 		case "QUIT":
 			say("221 bye")
 			return

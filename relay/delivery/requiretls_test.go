@@ -40,10 +40,13 @@ func TestRequireTLS(t *testing.T) {
 			m.start(t, "127.0.0.11", "0")
 			n := newNetwork(t, 1, m.port())
 			n.set(t, "dest.test", dnstest.Records{MX: []string{"10 mx1.dest.test."}, Authentic: tc.signed})
-			var err error
-			if n.opts.Resolver, err = dns.New(dns.Options{Servers: []string{n.dns.Addr()}, Timeout: time.Second, TrustAD: true}); err != nil {
+			resolver, err := dns.New(dns.Options{Servers: []string{n.dns.Addr()}, Timeout: time.Second, TrustAD: true})
+			if err != nil {
 				t.Fatal(err)
 			}
+			cache := dns.NewCache(resolver, dns.CacheOptions{})
+			t.Cleanup(cache.Close)
+			n.opts.Resolver = cache
 			n.opts.Policy = &tlspolicy.Policy{Default: tlspolicy.Rule{Level: tlspolicy.Opportunistic}, Roots: ca.pool()}
 			job := jobTo("b@dest.test")
 			job.Item.RequireTLS, job.Item.Sender = true, tc.sender

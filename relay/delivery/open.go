@@ -3,50 +3,69 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net/netip"
-	"slices"
+	"time"
 
 	"tlsrelay/queue"
 	"tlsrelay/relay/smtpclient"
 	"tlsrelay/tlspolicy"
 )
 
-// maxRecipients is how many recipients one transaction has; RFC 5321 section 4.5.3.1.8 has every server take so many.
-const maxRecipients = 100
-
-// session is one connection of an attempt, to one address of a host.
+// session is one connection to one address of a host.
 type session struct {
-	a        *attempt
+	a        *attempt // the one that uses it
 	host     host
 	at       string // address and port
 	decision tlspolicy.Decision
 	conn     *smtpclient.Conn
 	ext      smtpclient.Extensions
 	tls      queue.TLSFacts
+	since    time.Time // when it was made
+	messages int       // transactions begun on it
+	reused   bool      // it was kept from an attempt before
+	over     bool      // no more mail can go over it
 }
 
-// session connects, reaches the TLS that the decision asks for, and delivers to the recipients that are left. It gives the
-// trouble that kept it from speaking about recipients at all, or the zero trouble.
-func (a *attempt) session(ctx context.Context, h host, addr netip.Addr) trouble {
-	s := &session{a: a, host: h, at: netip.AddrPortFrom(addr, h.port).String(), decision: a.decision}
+// connect makes a session with one address and leads it to the point where mail may be sent, or says why it cannot.
+func (a *attempt) connect(ctx context.Context, h host, addr netip.Addr) (*session, trouble) {
+	s := &session{a: a, host: h, at: h.at(addr), decision: a.decision, since: a.d.opts.Now()}
 	if h.login() {
 		s.decision = s.decision.Authenticated()
 	}
 	nc, err := a.d.dial(ctx, h, addr)
 	if err != nil {
-		return s.stamp(dialTrouble(err))
+		return nil, s.stamp(dialTrouble(err))
 	}
 	s.conn = smtpclient.New(nc, smtpclient.Options{Timeouts: a.d.opts.Timeouts})
-	defer s.conn.Close()
 	if t := s.open(ctx); t.weight > 0 {
 		s.conn.Quit(ctx)
-		return s.stamp(t)
+		return nil, s.stamp(t)
 	}
-	a.sessions++
-	s.deliver(ctx)
-	s.conn.Quit(ctx)
-	return trouble{}
+	return s, trouble{}
+}
+
+// fits reports whether the session, kept from an attempt before, is good for another one, and has that use it.
+func (s *session) fits(a *attempt) bool {
+	if !s.sameTerms(a) || s.worn() || !s.conn.Ahead() && !s.conn.Alive() {
+		return false
+	}
+	s.a = a
+	return true
+}
+
+// sameTerms reports whether what was checked when the session was made is what the attempt asks for. The decision must be the
+// same to the letter; a message with REQUIRETLS has its own session, since the server must promise something.
+func (s *session) sameTerms(a *attempt) bool {
+	decision := a.decision
+	if s.host.login() {
+		decision = decision.Authenticated()
+	}
+	return s.decision.Key() == decision.Key() && !a.job.Item.RequireTLS
+}
+
+// worn reports whether the session was used long enough.
+func (s *session) worn() bool {
+	return s.messages >= maxMessages || s.a.d.opts.Now().Sub(s.since) >= maxAge
 }
 
 // open leads the dialogue up to the point where mail may be sent: the verdict on TLS has passed, the login too.
@@ -134,55 +153,4 @@ func (s *session) located(o queue.Outcome) queue.Outcome {
 	o.Host, o.Remote, o.TLS = s.host.name, s.at, s.tls
 	o.TLS.Seen, o.TLS.Broken = seen, broken
 	return o
-}
-
-// deliver makes as many transactions as the recipients need.
-func (s *session) deliver(ctx context.Context) {
-	if o, tooLarge := s.sizeTrouble(); tooLarge {
-		s.settleAll(s.a.left, o)
-		return
-	}
-	s.refuseUTF8()
-	for chunk := range slices.Chunk(slices.Clone(s.a.left), maxRecipients) {
-		if err := s.transaction(ctx, chunk); err != nil {
-			s.a.note(s.stamp(sessionTrouble(err))) // for those whose turn did not come
-			return
-		}
-	}
-}
-
-// sizeTrouble compares the message with what the server said in EHLO (RFC 1870 section 6.1).
-func (s *session) sizeTrouble() (queue.Outcome, bool) {
-	if s.ext.MaxSize == 0 || s.a.job.Item.Size <= s.ext.MaxSize {
-		return queue.Outcome{}, false
-	}
-	return tooLarge(s.a.job.Item.Size, s.ext.MaxSize), true
-}
-
-// transaction sends the message to some recipients and settles them. An error says why the session cannot go on.
-func (s *session) transaction(ctx context.Context, recipients []int) error {
-	item := &s.a.job.Item
-	env := envelopeOf(item, recipients)
-	body, err := s.a.job.Open()
-	if err != nil {
-		s.settleAll(recipients, deferred(queue.LocalTrouble, queue.StageData, "the stored message cannot be read"))
-		return errors.New("the stored message cannot be read")
-	}
-	defer body.Close()
-	result, err := s.conn.Send(ctx, env, body)
-	for n, i := range recipients {
-		o := transactionOutcome(result.Rcpt[n], result.Dot, err)
-		o.DSN = o.Result == queue.ResultDelivered && s.ext.DSN
-		s.a.settle(i, s.located(o), o.Result != queue.ResultDeferred || fateUnknown(err))
-	}
-	if err != nil && s.conn.Reset(ctx) != nil {
-		return err
-	}
-	return nil
-}
-
-func (s *session) settleAll(recipients []int, o queue.Outcome) {
-	for _, i := range slices.Clone(recipients) {
-		s.a.settle(i, s.located(o), o.Result != queue.ResultDeferred)
-	}
 }

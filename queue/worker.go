@@ -1,0 +1,141 @@
+package queue
+
+import (
+	"container/list"
+	"time"
+)
+
+// worker makes attempts at one site, one after the other, on a lane of its own. The scheduler's goroutine has all of it but the
+// orders.
+type worker struct {
+	site   *site
+	orders chan order // of one place: nobody waits to give one
+	isNew  bool       // its goroutine has not begun
+	done   int        // jobs since it began
+	idle   *list.Element
+}
+
+// order is the answer to a worker that wants a job. Without one, it ends, or, when it asked for one ahead, goes on with what it has.
+type order struct {
+	job JobKey
+	ok  bool
+}
+
+// start gives jobs to workers, and returns those workers that are new, each with its first order.
+func (r *ready) start(now time.Time) []*worker {
+	at := stamp(now)
+	r.takeDue(at)
+	r.resume(at)
+	var begun []*worker
+	for r.turn.len() > 0 && !r.full() && !r.stopping {
+		s := r.turn.pop()
+		s.inTurn = false
+		if s.ready(at) {
+			w := r.workerFor(s)
+			r.give(w, at)
+			if w.isNew {
+				w.isNew = false
+				begun = append(begun, w)
+			}
+		}
+		r.enqueue(s, at)
+	}
+	return begun
+}
+
+// workerFor gives an idle worker of the site, or a new one, for which another site's idle worker may have to go.
+func (r *ready) workerFor(s *site) *worker {
+	if n := len(s.idle); n > 0 {
+		w := s.idle[n-1]
+		r.unidle(w)
+		return w
+	}
+	if r.workers >= r.limit {
+		r.dismiss(r.idle.Front().Value.(*worker))
+	}
+	r.workers++
+	return &worker{site: s, orders: make(chan order, 1), isNew: true}
+}
+
+// give has a worker do the oldest job of its site.
+func (r *ready) give(w *worker, now int64) {
+	w.site.busy++
+	w.done++
+	w.orders <- order{w.site.take(now).key(), true}
+}
+
+// ahead gives a busy worker one more job, which it does after the one that it has. It is asked where the wire would be idle
+// otherwise.
+func (r *ready) ahead(w *worker, now time.Time) {
+	s, at := w.site, stamp(now)
+	if s.jobs.len() == 0 || s.wake() > at || r.stopping || r.yields(w) {
+		w.orders <- order{}
+		return
+	}
+	w.done++
+	w.orders <- order{s.take(at).key(), true}
+	r.enqueue(s, at)
+}
+
+// yields reports whether the worker has done its share while other sites wait.
+func (r *ready) yields(w *worker) bool {
+	return w.done >= quantum && r.turn.len() > 0 && r.full()
+}
+
+// next gives a worker, whose attempt has ended, something to do, or has it wait for that, or ends it.
+func (r *ready) next(w *worker, now time.Time) {
+	s, at := w.site, stamp(now)
+	s.busy--
+	s.used = at
+	switch {
+	case r.stopping || r.yields(w) || s.busy+len(s.idle) >= s.workers() || s.resting > at:
+		r.end(w)
+	case s.ready(at):
+		r.give(w, at)
+	case r.turn.len() > 0 && r.full():
+		r.end(w)
+	default:
+		w.idle = r.idle.PushBack(w)
+		s.idle = append(s.idle, w)
+	}
+	r.enqueue(s, at)
+}
+
+// leave ends an idle worker. One that got an order meanwhile stays.
+func (r *ready) leave(w *worker) {
+	if w.idle != nil {
+		r.dismiss(w)
+	}
+}
+
+// dismiss ends a worker that is idle.
+func (r *ready) dismiss(w *worker) {
+	r.unidle(w)
+	r.end(w)
+}
+
+func (r *ready) end(w *worker) {
+	r.workers--
+	w.orders <- order{}
+}
+
+func (r *ready) unidle(w *worker) {
+	r.idle.Remove(w.idle)
+	w.idle = nil
+	idle := w.site.idle
+	for i := range idle {
+		if idle[i] == w {
+			w.site.idle = append(idle[:i], idle[i+1:]...)
+			idle[len(idle)-1] = nil
+			return
+		}
+	}
+}
+
+// stop ends all idle workers, and from now on each other one when its attempt has ended.
+func (r *ready) stop() {
+	r.stopping = true
+	for r.idle.Len() > 0 {
+		r.dismiss(r.idle.Front().Value.(*worker))
+	}
+}
