@@ -12,8 +12,9 @@ import (
 
 // scratch is room for a message on its way. Idle sessions have none.
 type scratch struct {
-	raw  []byte // as read
-	wire []byte // as sent
+	raw   []byte // as read
+	wire  []byte // as sent
+	chunk []byte // the whole of a small one, as sent
 }
 
 var scratches = sync.Pool{New: func() any {
@@ -133,6 +134,14 @@ func spaced(s []byte) {
 			s[i] = ' '
 		}
 	}
+}
+
+// rest is what was read and is not in the wire form yet.
+func (t *wireText) rest() string {
+	if t.cr {
+		return "\r"
+	}
+	return ""
 }
 
 // end completes the last line.

@@ -18,6 +18,7 @@ type Conn struct {
 	r        *bufio.Reader
 	w        *bufio.Writer
 	timeouts Timeouts
+	noBDAT   bool
 
 	tls      *tls.ConnectionState // nil in clear text
 	ext      Extensions
@@ -31,7 +32,7 @@ const writeBuffer = 16 << 10 // one TLS record; a small message goes out in one 
 
 // New takes over a connection that has just been made.
 func New(nc net.Conn, o Options) *Conn {
-	c := &Conn{wire: &wire{Conn: nc, left: maxRead}, timeouts: o.Timeouts.withDefaults()}
+	c := &Conn{wire: &wire{Conn: nc, left: maxRead}, timeouts: o.Timeouts.withDefaults(), noBDAT: o.NoChunking}
 	c.patience = c.timeouts.MaxSession
 	c.use(c.wire)
 	return c
@@ -57,7 +58,7 @@ func (c *Conn) Greeting(ctx context.Context) (Reply, error) {
 	return reply, err
 }
 
-// Reset drops the transaction that a failed Send left behind, so that another can follow.
+// Reset drops the transaction that a failed Send left behind, so that another can follow. If that fails the session is over.
 func (c *Conn) Reset(ctx context.Context) error {
 	if err := c.unasked(ctx, StageMail); err != nil {
 		return err
@@ -65,6 +66,7 @@ func (c *Conn) Reset(ctx context.Context) error {
 	reply, err := c.command(ctx, StageMail, c.timeouts.Command, "RSET")
 	if err == nil && !reply.Positive() {
 		err = c.refused(StageMail, reply)
+		c.end() // every server knows RSET: this must be the answer to something else
 	}
 	return err
 }
@@ -150,9 +152,14 @@ func (c *Conn) fail(ctx context.Context, stage string, limit time.Duration, err 
 	if errors.Is(e.Err, os.ErrDeadlineExceeded) {
 		e.Err = fmt.Errorf("no progress within %v: %w", limit.Round(time.Millisecond), e.Err)
 	}
+	c.end()
+	return e
+}
+
+// end closes the connection without a word.
+func (c *Conn) end() {
 	c.over = true
 	c.wire.Close()
-	return e
 }
 
 // isAlert tells a TLS alert that the remote sent.
@@ -221,8 +228,7 @@ func (c *Conn) refused(stage string, reply Reply) error {
 		e.Err = protocolError("code %d is no answer to this command", reply.Code)
 	}
 	if e.Err != nil || reply.Code == 421 {
-		c.over = true
-		c.wire.Close()
+		c.end()
 	}
 	return e
 }

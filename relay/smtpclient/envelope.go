@@ -38,8 +38,8 @@ type Notify struct {
 type Result struct {
 	Mail Reply
 	Rcpt []Reply // one for each of Envelope.To, in order
-	Data Reply
-	Dot  Reply
+	Data Reply   // none if the message went with BDAT
+	Dot  Reply   // to the end of the message
 }
 
 // check refuses what would say something else on the wire than the caller means. The brackets and the line are ours: no

@@ -17,7 +17,7 @@ const (
 	StageMail     = "mail"
 	StageRcpt     = "rcpt"
 	StageData     = "data" // the command and the content
-	StageDot      = "dot"  // the answer to the end of the content
+	StageDot      = "dot"  // the answer to the end of the content, be it a dot or BDAT
 )
 
 // Reasons in Error.Err. Test with errors.Is. A timeout is os.ErrDeadlineExceeded, a closed connection io.EOF or what
@@ -42,6 +42,9 @@ var (
 	ErrAuthClear = errors.New("no authentication without TLS")
 	// ErrAuthMechanism: the server offers neither PLAIN nor LOGIN.
 	ErrAuthMechanism = errors.New("the server offers no AUTH mechanism that we have (PLAIN, LOGIN)")
+	// ErrChunking: the server offers CHUNKING and does not know BDAT. The message was not delivered; a new session with
+	// Options.NoChunking may have better luck.
+	ErrChunking = errors.New("the server offers CHUNKING but does not know BDAT")
 	// ErrAhead: another envelope was sent ahead (see Conn.Ahead), only that message could come next.
 	ErrAhead = errors.New("the session was waiting for another message")
 	// ErrClosed: the session ended before, by an error or by Close.
@@ -53,6 +56,8 @@ type Error struct {
 	Stage string
 	Reply *Reply // what the remote answered, if that is the failure; nil if it did not answer
 	Err   error  // what went wrong otherwise; nil if Reply says it all
+
+	unknown bool // the whole message was on its way, before the replies to its envelope were read
 }
 
 // Error gives stage and reason in one line, without control characters and of bounded length.
@@ -72,9 +77,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // MayBeDelivered reports whether the remote may have taken the message although it did not say so: the answer to the
-// final dot got lost. Another attempt may make a duplicate, none may lose the message.
+// final dot, or to all that was in one flight with the message, got lost. Another attempt may make a duplicate, none may
+// lose the message.
 func (e *Error) MayBeDelivered() bool {
-	return e.Stage == StageDot && (e.Reply == nil || !e.Reply.Refusal())
+	return e.unknown || e.Stage == StageDot && (e.Reply == nil || !e.Reply.Refusal())
 }
 
 // printable makes hostile text fit for a line in a log.

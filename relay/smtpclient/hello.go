@@ -35,6 +35,7 @@ func (c *Conn) Hello(ctx context.Context, name string) (Extensions, error) {
 	}
 	if reply.Positive() {
 		c.ext = parseExtensions(reply)
+		c.ext.Chunking = c.ext.Chunking && !c.noBDAT
 		return c.ext, nil
 	}
 	if reply.Code >= 500 && reply.Code <= 504 { // it does not know the command, or says so in some way

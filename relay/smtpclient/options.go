@@ -4,7 +4,8 @@ import "time"
 
 // Options of a session. The zero value is good.
 type Options struct {
-	Timeouts Timeouts
+	Timeouts   Timeouts
+	NoChunking bool // not even where it is offered, see ErrChunking
 }
 
 // Timeouts of the steps of a session; a zero means the default. Those of RFC 5321 section 4.5.3.2 are the defaults

@@ -17,8 +17,8 @@ const (
 // Error.MayBeDelivered): a recipient whose own reply is a refusal has that for a reason, all others the error.
 //
 // The body is sent line by line as RFC 5321 wants it: lines end in CRLF (a bare LF becomes one, a CR elsewhere a space)
-// and leading dots are doubled. If it cannot be read to its end, or holds NUL, the connection is cut and the error is
-// ErrBody. After a refusal the session can go on with Reset.
+// and leading dots are doubled. A small one goes with BDAT where that is offered. If it cannot be read to its end, or
+// holds NUL, the connection is cut and the error is ErrBody. After a refusal the session can go on with Reset.
 //
 // The caller who knows which message comes next says so in next, which may be nil and must not block: it is asked right
 // before the final dot goes out, and the envelope that it gives may go out with that, see Ahead.
@@ -40,7 +40,9 @@ type transaction struct {
 	ctx      context.Context
 	next     func() (Envelope, bool)
 	scratch  *scratch
-	lines    []string // MAIL, RCPT for each recipient, DATA
+	lines    []string // MAIL, RCPT for each recipient, DATA or BDAT
+	chunked  bool     // it is BDAT, for scratch.chunk
+	sent     bool     // all of that went out
 	res      Result
 	accepted int   // recipients
 	refused  error // the answer to MAIL, if it is no
@@ -54,8 +56,14 @@ func (t *transaction) run(env Envelope, body io.Reader) error {
 	if err == nil && !ahead {
 		err = c.begin(env)
 	}
+	if err == nil && c.ext.Chunking {
+		body, err = t.prepareChunk(body)
+	}
 	if err == nil {
 		err = t.envelope(ahead)
+	}
+	if t.chunked {
+		return t.withoutChunks(env, err)
 	}
 	if err == nil {
 		err = t.content(body)
@@ -151,15 +159,24 @@ func (c *Conn) flight(lines []string, next int) int {
 	return end
 }
 
-// dispatch sends the lines of a flight, in one write if they fit.
+// dispatch sends the lines of a flight, the message behind BDAT included, in one write if they fit.
 func (t *transaction) dispatch(from, end int) error {
-	if err := t.c.unasked(t.ctx, t.stage(from)); err != nil {
+	c, withText := t.c, t.chunked && end == len(t.lines)
+	if err := c.unasked(t.ctx, t.stage(from)); err != nil {
 		return err
 	}
-	return t.c.within(t.ctx, t.stage(from), t.c.timeouts.Command, func() error {
-		t.c.writeLines(t.lines[from:end])
-		return t.c.flush()
+	if withText {
+		c.flowed(len(t.scratch.chunk))
+	}
+	err := c.within(t.ctx, t.stage(from), c.timeouts.Command, func() error {
+		c.writeLines(t.lines[from:end])
+		if withText {
+			c.w.Write(t.scratch.chunk)
+		}
+		return c.flush()
 	})
+	t.sent = withText && err == nil
+	return err
 }
 
 // writeLines puts commands into the buffer, which keeps the error.
@@ -179,67 +196,4 @@ func (t *transaction) stage(i int) string {
 		return StageData
 	}
 	return StageRcpt
-}
-
-// answer reads the reply to line i. It gives an error only if the session cannot go on, for the replies to the rest of
-// the flight must be read whatever this one says.
-func (t *transaction) answer(i int) error {
-	stage := t.stage(i)
-	limit := t.c.timeouts.Command
-	if stage == StageData {
-		limit = t.c.timeouts.Data
-	}
-	reply, err := t.c.reply(t.ctx, stage, limit)
-	if err != nil {
-		if t.refused != nil {
-			return t.refused // what went wrong first
-		}
-		return err
-	}
-	switch {
-	case stage == StageData:
-		t.res.Data = reply
-		if reply.Code != 354 && !reply.Refusal() {
-			return t.c.refused(stage, reply)
-		}
-	case !reply.Positive() && !reply.Refusal():
-		return t.c.refused(stage, reply)
-	case stage == StageMail:
-		t.res.Mail = reply
-		if reply.Refusal() {
-			t.refused = t.c.refused(stage, reply)
-		}
-	case t.refused != nil:
-		// "503 need MAIL first" is about us, not about the recipient.
-	case reply.Refusal():
-		t.res.Rcpt[i-1], t.lastRcpt = reply, reply
-	default:
-		t.res.Rcpt[i-1] = reply
-		t.accepted++
-	}
-	return nil
-}
-
-// conclude looks at what the server said to all of the envelope.
-func (t *transaction) conclude() error {
-	waiting := t.res.Data.Code == 354
-	switch {
-	case t.refused != nil:
-		t.endEmpty(waiting)
-		return t.refused
-	case t.accepted == 0:
-		t.endEmpty(waiting)
-		return &Error{Stage: StageRcpt, Reply: &t.lastRcpt, Err: ErrNoRecipients}
-	case !waiting:
-		return t.c.refused(StageData, t.res.Data)
-	}
-	return nil
-}
-
-// endEmpty satisfies a server that waits for a message although it refused the envelope (RFC 2920 section 3.1).
-func (t *transaction) endEmpty(waiting bool) {
-	if waiting {
-		t.res.Data = Reply{}
-		t.c.command(t.ctx, StageData, t.c.timeouts.Data, ".") // it has nobody to deliver to, whatever it says
-	}
 }
