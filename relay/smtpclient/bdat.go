@@ -69,10 +69,11 @@ func hidesData(message []byte) bool {
 // withoutChunks repeats the transaction with DATA if a server that offers CHUNKING does not know BDAT after all. err is
 // what the transaction ended with.
 func (t *transaction) withoutChunks(env Envelope, err error) error {
-	dot := t.res.Dot
-	if err == nil || t.c.over || dot.Code < 500 || dot.Code > 504 || dot.Code == 501 {
+	code := t.res.Dot.Code
+	if err == nil || t.c.over || code < 500 || code > 504 || code == 501 {
 		return err
 	}
+	dot := t.res.Dot
 	t.c.ext.Chunking = false
 	if err := t.c.Reset(t.ctx); err != nil {
 		if t.ctx.Err() == nil { // the answer was not to RSET: the server is busy with the text

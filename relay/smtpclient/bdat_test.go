@@ -193,19 +193,31 @@ func (p *peer) receive() received {
 	}
 }
 
-// TestOneWrite: a small message goes out with its envelope, also in TLS.
+// TestOneWrite: a small message goes out together with its envelope in one write, also as the first one in TLS.
 func TestOneWrite(t *testing.T) {
-	w := &writeCounter{Conn: serve(t, func(p *peer) {
-		p.greet("PIPELINING CHUNKING")
-		p.play("C: MAIL FROM:<>\n" + rcptB + "C: BDAT 4 LAST\nC: Hi\nS: 250 ok\nS: 250 ok\nS: 250 ok")
-	})}
-	c := introduce(t, New(w, Options{}))
-	w.n = 0
-	if _, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader("Hi\r\n"), nil); err != nil {
-		t.Fatal(err)
-	}
-	if w.n != 1 {
-		t.Errorf("%d writes, want 1", w.n)
+	for _, encrypt := range []bool{false, true} {
+		w := &writeCounter{Conn: serve(t, func(p *peer) {
+			if encrypt {
+				p.handshake(serverTLS())
+			}
+			p.greet("PIPELINING CHUNKING")
+			p.receive()
+		})}
+		c := New(w, Options{})
+		if encrypt {
+			if _, _, err := c.Handshake(t.Context(), clientTLS()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		introduce(t, c)
+		w.n = 0
+		text := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 200)
+		if _, err := c.Send(t.Context(), to("b@y.test"), strings.NewReader(text), nil); err != nil {
+			t.Fatal(err)
+		}
+		if w.n != 1 {
+			t.Errorf("TLS %v: %d writes, want 1", encrypt, w.n)
+		}
 	}
 }
 

@@ -24,7 +24,8 @@ type Conn struct {
 	ext      Extensions
 	patience time.Duration // left to wait for this remote until it takes a message
 	over     bool          // the session failed or ended
-	watched  bool          // the context closes the connection when it ends
+	cut      func()        // closes the connection; for contexts that end
+	watched  bool          // by Send: its context does that, not each step's
 	ahead    []string      // the next transaction's commands, sent already
 }
 
@@ -33,7 +34,9 @@ const writeBuffer = 16 << 10 // one TLS record; a small message goes out in one 
 // New takes over a connection that has just been made.
 func New(nc net.Conn, o Options) *Conn {
 	c := &Conn{wire: &wire{Conn: nc, left: maxRead}, timeouts: o.Timeouts.withDefaults(), noBDAT: o.NoChunking}
+	c.r, c.w = bufio.NewReader(nil), bufio.NewWriterSize(nil, writeBuffer)
 	c.patience = c.timeouts.MaxSession
+	c.cut = func() { c.wire.Close() }
 	c.use(c.wire)
 	return c
 }
@@ -41,8 +44,8 @@ func New(nc net.Conn, o Options) *Conn {
 // use makes nc the connection to talk over, and forgets what was read before.
 func (c *Conn) use(nc net.Conn) {
 	c.nc = nc
-	c.r = bufio.NewReader(nc)
-	c.w = bufio.NewWriterSize(nc, writeBuffer)
+	c.r.Reset(nc)
+	c.w.Reset(nc)
 	c.ext = Extensions{}
 }
 
@@ -100,7 +103,9 @@ func (c *Conn) within(ctx context.Context, stage string, limit time.Duration, f 
 	if err := ctx.Err(); err != nil {
 		return c.fail(ctx, stage, limit, err)
 	}
-	defer c.watch(ctx)()
+	if !c.watched {
+		defer context.AfterFunc(ctx, c.cut)()
+	}
 	limit = min(limit, c.patience)
 	start := time.Now()
 	c.wire.SetDeadline(start.Add(limit))
@@ -110,19 +115,6 @@ func (c *Conn) within(ctx context.Context, stage string, limit time.Duration, f 
 		return c.fail(ctx, stage, limit, err)
 	}
 	return nil
-}
-
-// watch closes the connection when the context ends, until stop is called. Within a watched step it does nothing.
-func (c *Conn) watch(ctx context.Context) (stop func()) {
-	if c.watched {
-		return func() {}
-	}
-	c.watched = true
-	end := context.AfterFunc(ctx, func() { c.wire.Close() })
-	return func() {
-		c.watched = false
-		end()
-	}
 }
 
 // unasked ends the session if the server has said something when it was not its turn: whatever came next would be taken

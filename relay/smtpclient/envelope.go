@@ -85,7 +85,10 @@ func isPath(s string, wide bool) bool {
 // commands are the lines of the transaction: MAIL, RCPT for each recipient, DATA.
 func (e Envelope) commands(ext Extensions) []string {
 	var mail strings.Builder
-	mail.WriteString("MAIL FROM:<" + e.From + ">")
+	mail.Grow(64 + len(e.From))
+	mail.WriteString("MAIL FROM:<")
+	mail.WriteString(e.From)
+	mail.WriteByte('>')
 	if ext.Size && e.Size > 0 {
 		mail.WriteString(" SIZE=" + strconv.FormatInt(e.Size, 10))
 	}

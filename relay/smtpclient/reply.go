@@ -63,7 +63,7 @@ func readReply(r *bufio.Reader) (Reply, error) {
 }
 
 // readLine reads up to LF, at most room bytes. It gives the line without its end, cut to maxReplyLine, and the bytes
-// read.
+// read. The line holds until the next one is read.
 func readLine(r *bufio.Reader, room int) (line []byte, n int, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
@@ -71,13 +71,17 @@ func readLine(r *bufio.Reader, room int) (line []byte, n int, err error) {
 		if n > room {
 			return nil, n, protocolError("a reply of more than %d bytes", maxReplyBytes)
 		}
-		line = append(line, part[:min(len(part), maxReplyLine+2-len(line))]...)
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, n, err
+		}
+		if err == nil && line == nil {
+			line = part // the usual case: no need to copy
+		} else {
+			line = append(line, part[:min(len(part), maxReplyLine+2-len(line))]...)
+		}
 		if err == nil {
 			line = bytes.TrimRight(line, "\r\n")
 			return line[:min(len(line), maxReplyLine)], n, nil
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, n, err
 		}
 	}
 }

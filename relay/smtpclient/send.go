@@ -23,7 +23,9 @@ const (
 // The caller who knows which message comes next says so in next, which may be nil and must not block: it is asked right
 // before the final dot goes out, and the envelope that it gives may go out with that, see Ahead.
 func (c *Conn) Send(ctx context.Context, env Envelope, body io.Reader, next func() (Envelope, bool)) (Result, error) {
-	defer c.watch(ctx)()
+	stop := context.AfterFunc(ctx, c.cut)
+	c.watched = true
+	defer func() { c.watched = false; stop() }()
 	t := &transaction{c: c, ctx: ctx, next: next, res: Result{Rcpt: make([]Reply, len(env.To))}}
 	t.scratch = scratches.Get().(*scratch)
 	defer scratches.Put(t.scratch)

@@ -35,6 +35,8 @@ func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) (tls.ConnectionSta
 // Handshake does TLS at once, without a word of SMTP: right after New, for ports with implicit TLS (RFC 8314). The
 // results are those of StartTLS.
 func (c *Conn) Handshake(ctx context.Context, cfg *tls.Config) (tls.ConnectionState, []byte, error) {
+	cfg = cfg.Clone()
+	cfg.DynamicRecordSizingDisabled = true // small first records are for browsers; they cost a write each
 	tc := tls.Client(c.wire, cfg)
 	c.wire.tap, c.wire.tapped = true, nil
 	err := c.within(ctx, StageTLS, c.timeouts.Handshake, tc.Handshake)
