@@ -9,6 +9,10 @@
 // reply, if there is one. After an I/O or protocol error, or a 421, the connection is closed and all further calls
 // fail.
 //
+// A message on a kept session costs one round trip: a small one goes in one flight with its envelope where CHUNKING is
+// offered (bdat.go), and where only PIPELINING is, the next envelope goes out with the final dot (ahead.go). At most one
+// message of a session is of unknown fate.
+//
 // The remote may be hostile. Replies are bounded in lines and bytes, the session in bytes read and in time, each step
-// has its deadline, and a message whose text cannot be read to its end is never ended with the final dot.
+// has its deadline, and a message whose text cannot be read to its end is never ended.
 package smtpclient

@@ -98,16 +98,19 @@ func TestGoSMTP(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	text := "Subject: gr\xc3\xbc\xc3\x9fe\r\n\r\n.dot\r\n" + strings.Repeat("line\r\n", 20000)
-	env := Envelope{From: "a@x.test", To: []string{"b@y.test", "nobody@y.test", "c@y.test"}}
-	env.Size, env.EightBit = int64(len(text)), true
-	for range 2 {
+	small := "Subject: gr\xc3\xbc\xc3\x9fe\r\n\r\n.dot\r\n"
+	env := Envelope{From: "a@x.test", To: []string{"b@y.test", "nobody@y.test", "c@y.test"}, EightBit: true}
+	for _, text := range []string{small + strings.Repeat("line\r\n", 20000), small, small} {
+		env.Size = int64(len(text))
 		res, err := c.Send(t.Context(), env, strings.NewReader(text), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]int{250, 550, 250}, codes(res.Rcpt)); diff != "" || res.Rcpt[1].Enhanced != "5.1.1" {
 			t.Errorf("recipients: %v, %+v", diff, res.Rcpt[1])
+		}
+		if whole := res.Data.Code == 0; whole != (text == small) {
+			t.Errorf("with BDAT: %v, %d bytes", whole, len(text))
 		}
 		want := delivery{"user", "a@x.test", []string{"b@y.test", "c@y.test"}, text}
 		if diff := cmp.Diff(want, <-b.got); diff != "" {
@@ -118,6 +121,9 @@ func TestGoSMTP(t *testing.T) {
 	wantError(t, err, StageRcpt, 550, ErrNoRecipients)
 	if err := c.Reset(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if _, err = c.Send(t.Context(), env, strings.NewReader(small), nil); err != nil || (<-b.got).Text != small {
+		t.Error(err)
 	}
 	c.Quit(t.Context())
 }
