@@ -19,9 +19,9 @@ func (c *Conn) Alive() bool {
 	if c.r.Buffered() > 0 {
 		return false
 	}
-	silent, known := silent(c.wire.Conn)
-	if known && (!silent || c.tls == nil) {
-		return silent
+	quiet, known := silent(c.wire.Conn)
+	if known && (!quiet || c.tls == nil) {
+		return quiet
 	}
 	// What package tls has read but not yet looked at is seen only by reading on. A deadline in the past keeps that from
 	// waiting for the network; a system that cannot be asked about the connection needs a moment for it.

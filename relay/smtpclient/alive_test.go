@@ -66,28 +66,33 @@ func tcp(nc net.Conn) *net.TCPConn {
 // TestAliveAfterUse: looking does not disturb the session, and words that came along with a reply count.
 func TestAliveAfterUse(t *testing.T) {
 	const round = "C: MAIL FROM:<>\nS: 250 ok\n" + rcptB + "S: 250 ok\nC: DATA\nS: 354 go\nC: .\n"
-	c := New(serve(t, func(p *peer) {
-		p.handshake(serverTLS())
-		p.greet("")
-		p.play(round + "S: 250 ok\n" + round)
-		p.say("250 ok\r\n421 bye\r\n")
-	}), Options{})
-	if _, _, err := c.Handshake(t.Context(), clientTLS()); err != nil {
-		t.Fatal(err)
-	}
-	introduce(t, c)
-	for _, want := range []bool{true, false} {
-		if _, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil); err != nil {
-			t.Fatal(err)
+	for _, encrypt := range []bool{false, true} {
+		c := New(serve(t, func(p *peer) {
+			if encrypt {
+				p.handshake(serverTLS())
+			}
+			p.greet("")
+			p.play(round + "S: 250 ok\n" + round + `S: 250 ok\r\n421 bye`)
+		}), Options{})
+		if encrypt {
+			if _, _, err := c.Handshake(t.Context(), clientTLS()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if got := c.Alive(); got != want {
-			t.Fatalf("alive is %v, want %v", got, want)
+		introduce(t, c)
+		for _, want := range []bool{true, false} {
+			if _, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Alive(); got != want {
+				t.Fatalf("TLS %v: alive is %v, want %v", encrypt, got, want)
+			}
 		}
-	}
-	_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil)
-	wantError(t, err, StageMail, 421, nil)
-	if c.Alive() {
-		t.Error("alive after the end")
+		_, err := c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil)
+		wantError(t, err, StageMail, 421, nil)
+		if c.Alive() {
+			t.Error("alive after the end")
+		}
 	}
 }
 

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -110,6 +113,17 @@ func TestChunkRemembers(t *testing.T) {
 	c.Quit(t.Context())
 }
 
+// TestChunkNotAhead: where chunks are taken nothing is sent ahead, not even behind a message that goes with DATA.
+func TestChunkNotAhead(t *testing.T) {
+	c := greeted(t, "PIPELINING CHUNKING", mailAB+rcptB+"C: DATA\n"+ok2+"S: 354 go\nC: data\nC: .\nS: 250 one\n"+quit)
+	res, err := c.Send(t.Context(), to("b@y.test"), strings.NewReader("data\r\n"), then(to("c@y.test")))
+	taken("250 one")(t, res, err)
+	if c.Ahead() {
+		t.Error("the next envelope is ahead")
+	}
+	c.Quit(t.Context())
+}
+
 // TestNoChunk: what does not fit a flight, or hides what a server could obey, goes with DATA; so does all if the caller
 // says so.
 func TestNoChunk(t *testing.T) {
@@ -123,9 +137,11 @@ func TestNoChunk(t *testing.T) {
 		{"small", "Hi\r\n", Options{}, true},
 		{"just fits", strings.Repeat(line, maxChunk/64), Options{}, true},
 		{"one byte more", strings.Repeat(line, maxChunk/64-1) + "x" + line, Options{}, false},
-		{"fits, but not when its lines end well", strings.Repeat("\n", maxChunk*3/4), Options{}, false},
+		{"fits, but not with all its line ends", strings.Repeat("\n", maxChunk*3/4), Options{}, false},
 		{"large", strings.Repeat(line, 20000), Options{}, false},
 		{"CR where the chunk is cut", strings.Repeat("x", maxChunk+writeBuffer-1) + "\r\n.\r\n", Options{}, false},
+		{"stray CR where the chunk is cut", strings.Repeat("x", maxChunk+writeBuffer-1) + "\rx\r\n", Options{}, false},
+		{"fits, but not with its line end", strings.Repeat("x", maxChunk-1), Options{}, false},
 		{"DATA inside", "A: b\r\n\r\nMAIL FROM:<v@x.test>\r\nRCPT TO:<b@y.test>\r\n  data\r\nC: d\r\n.\r\n", Options{}, false},
 		{"BDAT inside", "A: b\r\n\r\n\tBdAt 5 LAST\r\n", Options{}, false},
 		{"DATA in the middle of a line", "A: DATA\r\n", Options{}, true},
@@ -262,5 +278,53 @@ func TestChunkAfterRefusal(t *testing.T) {
 		if err := c.Reset(t.Context()); err == nil || c.Alive() {
 			t.Errorf("%q: the session goes on, %v", garbage, err)
 		}
+	}
+}
+
+// TestSilentChunk: however long a server takes to say nothing, the message behind its silence may have been delivered.
+func TestSilentChunk(t *testing.T) {
+	tests := []struct {
+		stage, replies string
+		want           time.Duration
+	}{
+		{StageMail, "", 5 * time.Minute},
+		{StageRcpt, "\nS: 250 ok", 5 * time.Minute},
+		{StageDot, "\nS: 250 ok\nS: 250 ok", 10 * time.Minute},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			c := introduce(t, piped(t, func(p *peer) {
+				p.greet("PIPELINING CHUNKING")
+				p.play(mailAB + rcptB + "C: BDAT 4 LAST\nC: Hi" + tt.replies)
+			}))
+			start := time.Now()
+			_, err := c.Send(t.Context(), to("b@y.test"), strings.NewReader("Hi\r\n"), nil)
+			e := wantError(t, err, tt.stage, 0, os.ErrDeadlineExceeded)
+			if waited := time.Since(start); waited != tt.want || !e.MayBeDelivered() {
+				t.Errorf("%s: waited %v, want %v; MayBeDelivered %v", tt.stage, waited, tt.want, e.MayBeDelivered())
+			}
+		})
+	}
+}
+
+// TestChunkNotSent: a chunk that was not written to its end was not delivered, whatever the server makes of it.
+func TestChunkNotSent(t *testing.T) {
+	for _, extensions := range []string{"CHUNKING", "PIPELINING CHUNKING"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := introduce(t, piped(t, func(p *peer) {
+				p.greet(extensions)
+				for line := ""; !strings.HasPrefix(line, "BDAT"); {
+					if line = p.line(); extensions == "CHUNKING" && line[0] != 'B' {
+						p.say("250 ok\r\n")
+					}
+				}
+				time.Sleep(time.Hour)
+			}))
+			_, err := c.Send(t.Context(), to("b@y.test"), strings.NewReader(strings.Repeat("x\r\n", 20000)), nil)
+			var e *Error
+			if !errors.As(err, &e) || !errors.Is(err, os.ErrDeadlineExceeded) || e.MayBeDelivered() || c.Alive() {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }

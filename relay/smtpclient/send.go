@@ -164,7 +164,7 @@ func (c *Conn) flight(lines []string, next int) int {
 // dispatch sends the lines of a flight, the message behind BDAT included, in one write if they fit.
 func (t *transaction) dispatch(from, end int) error {
 	c, withText := t.c, t.chunked && end == len(t.lines)
-	if err := c.unasked(t.ctx, t.stage(from)); err != nil {
+	if err := c.unasked(t.ctx, StageMail); err != nil {
 		return err
 	}
 	if withText {
