@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"tlsrelay/cmd/relaybench/load"
 	"tlsrelay/cmd/relaybench/system"
@@ -15,14 +16,15 @@ import (
 
 type acceptCommand struct {
 	bedFlags
-	Clients    []int `default:"1,20,100" help:"Connections at once; each number is measured by itself."`
-	Messages   int   `default:"20000" help:"Messages of one run."`
-	Size       int   `default:"4096" help:"Bytes of a message."`
-	Rounds     int   `default:"3" help:"How often the systems take their turns."`
-	Bare       bool  `default:"true" negatable:"" help:"Measure the bare server, too."`
-	Syncs      bool  `default:"true" negatable:"" help:"Count syncs, in short runs under strace."`
-	Pipelining bool  `help:"Send MAIL, RCPT and DATA in one write, as MTAs do."`
-	Recipients int   `default:"1" help:"Different recipients that take turns; 0: each message has its own."`
+	Clients    []int    `default:"1,20,100" help:"Connections at once; each number is measured by itself."`
+	Messages   int      `default:"20000" help:"Messages of one run."`
+	Size       int      `default:"4096" help:"Bytes of a message."`
+	Rounds     int      `default:"3" help:"How often the systems take their turns."`
+	Bare       bool     `default:"true" negatable:"" help:"Measure the bare server, too."`
+	Syncs      bool     `default:"true" negatable:"" help:"Count syncs, in short runs under strace."`
+	Pipelining bool     `help:"Send MAIL, RCPT and DATA in one write, as MTAs do."`
+	Dkim       []string `enum:"ed25519,rsa" help:"Measure tlsrelay also while it signs with a key of this type: ed25519 or rsa. Can be repeated."`
+	Recipients int      `default:"1" help:"Different recipients that take turns; 0: each message has its own."`
 }
 
 func (acceptCommand) Help() string {
@@ -30,7 +32,16 @@ func (acceptCommand) Help() string {
 approach. All sync before they say 250, and none delivers meanwhile. They take turns, each time with an empty queue on the
 same file system. At the end every acknowledged message must be in the queue, once; if not, the exit code is 1.
 
-Example: relaybench accept --peer postfix --clients 1,20,100`
+Example: relaybench accept --peer postfix --clients 1,20,100 --dkim ed25519,rsa`
+}
+
+// systems gives what is measured, in turn: first tlsrelay, and right after it those that sign.
+func (c *acceptCommand) systems() []string {
+	names := c.names(c.Bare)
+	for i, key := range c.Dkim {
+		names = slices.Insert(names, 1+i, names[0]+signing+key)
+	}
+	return names
 }
 
 // check finds mistakes that the parser does not see.
@@ -45,6 +56,8 @@ func (c *acceptCommand) check() error {
 		return usageError{fmt.Errorf("--size: write a number from 1 to %d", mostSize)}
 	case c.Rounds < 1 || c.Rounds > 100:
 		return usageError{errors.New("--rounds: write a number from 1 to 100")}
+	case len(c.Dkim) > len(slices.Compact(slices.Sorted(slices.Values(c.Dkim)))):
+		return usageError{errors.New("--dkim: name each type once")}
 	case c.Recipients < 0:
 		return usageError{errors.New("--recipients: write 0 or more")}
 	}
@@ -88,13 +101,13 @@ type acceptRun struct {
 func (a *acceptRun) measure(ctx context.Context) error {
 	for _, clients := range a.Clients {
 		for round := range a.Rounds {
-			for _, name := range a.names(a.Bare) {
+			for _, name := range a.systems() {
 				s := sample{System: name, Clients: clients, Round: round + 1}
 				if err := a.once(ctx, &s, "", a.Messages, nil); err != nil {
 					return fmt.Errorf("%s with %d clients: %w", name, clients, err)
 				}
 				a.samples = append(a.samples, s)
-				fmt.Fprintf(a.std.err, "%3d clients, round %d: %-8s %7.0f messages/s, %4.0f µs CPU each\n",
+				fmt.Fprintf(a.std.err, "%3d clients, round %d: %-16s %7.0f messages/s, %4.0f µs CPU each\n",
 					clients, s.Round, name, s.PerSecond, s.CPU)
 			}
 		}
@@ -118,6 +131,11 @@ func (a *acceptRun) once(ctx context.Context, s *sample, trace string, messages 
 	if err != nil {
 		return err
 	}
+	if strings.Contains(s.System, signing) {
+		if err := sys.(*system.Relay).Signed(ctx, s.Books.ids[0]); err != nil {
+			return err
+		}
+	}
 	return s.Books.compare(ctx, sys)
 }
 
@@ -140,7 +158,7 @@ func (a *acceptRun) countSyncs(ctx context.Context) error {
 	}
 	messages := min(a.Messages, 2000)
 	for _, clients := range a.Clients {
-		for _, name := range a.names(a.Bare) {
+		for _, name := range a.systems() {
 			s := sample{System: name, Clients: clients}
 			trace := filepath.Join(a.bed.dir, "syncs")
 			var counts []int
@@ -157,7 +175,7 @@ func (a *acceptRun) countSyncs(ctx context.Context) error {
 			}
 			count := syncCount{name, clients, float64(counts[1]-counts[0]) / float64(messages)}
 			a.syncs = append(a.syncs, count)
-			fmt.Fprintf(a.std.err, "%3d clients: %-8s %.3f syncs a message\n", clients, name, count.PerMessage)
+			fmt.Fprintf(a.std.err, "%3d clients: %-16s %.3f syncs a message\n", clients, name, count.PerMessage)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"tlsrelay/cmd/relaybench/report"
@@ -26,8 +27,9 @@ type acceptSummary struct {
 	PeakMemory   report.Spread `json:"peak_memory_bytes"`
 }
 
-// acceptRatio is tlsrelay divided by another system.
+// acceptRatio is one system divided by another: tlsrelay by the others, and by tlsrelay what it is while it signs.
 type acceptRatio struct {
+	Of        string        `json:"of"`
 	To        string        `json:"to"`
 	Clients   int           `json:"clients"`
 	PerSecond report.Spread `json:"messages_per_second"`
@@ -66,7 +68,7 @@ func (a *acceptRun) values(name string, clients int, of func(*sample) float64) [
 func (a *acceptRun) summary() []acceptSummary {
 	var all []acceptSummary
 	for _, clients := range a.Clients {
-		for _, name := range a.names(a.Bare) {
+		for _, name := range a.systems() {
 			spread := func(of func(*sample) float64) report.Spread {
 				return report.SpreadOf(a.values(name, clients, of)...)
 			}
@@ -94,13 +96,17 @@ func (a *acceptRun) summary() []acceptSummary {
 
 func (a *acceptRun) ratios() []acceptRatio {
 	var all []acceptRatio
-	names := a.names(a.Bare)
+	names := a.systems()
 	for _, clients := range a.Clients {
 		for _, other := range names[1:] {
-			ratio := func(of func(*sample) float64) report.Spread {
-				return report.Ratio(a.values(names[0], clients, of), a.values(other, clients, of))
+			over, under := names[0], other
+			if strings.Contains(other, signing) {
+				over, under = other, names[0]
 			}
-			all = append(all, acceptRatio{other, clients, ratio(perSecond), ratio(cpu)})
+			ratio := func(of func(*sample) float64) report.Spread {
+				return report.Ratio(a.values(over, clients, of), a.values(under, clients, of))
+			}
+			all = append(all, acceptRatio{over, under, clients, ratio(perSecond), ratio(cpu)})
 		}
 	}
 	return all
@@ -151,9 +157,9 @@ func (r *acceptReport) write(a *acceptRun) error {
 	}
 	fmt.Fprintln(out)
 	var ratios report.Table
-	ratios.Row("clients", "tlsrelay divided by", "messages/s", "CPU/msg")
+	ratios.Row("clients", "system", "divided by", "messages/s", "CPU/msg")
 	for _, x := range r.Ratios {
-		ratios.Row(x.Clients, x.To, x.PerSecond, x.CPU)
+		ratios.Row(x.Clients, x.Of, x.To, x.PerSecond, x.CPU)
 	}
 	if len(r.Ratios) > 0 {
 		if err := ratios.Write(out); err != nil {

@@ -36,6 +36,10 @@ func TestAccept(t *testing.T) {
 		postfix(t)
 		testAccept(t, 1, []string{"tlsrelay", "postfix", "bare"}, "--peer", "postfix", "--pipelining", "--recipients", "0")
 	})
+	t.Run("signing", func(t *testing.T) {
+		t.Parallel()
+		testAccept(t, 1, []string{"tlsrelay", "tlsrelay+ed25519", "tlsrelay+rsa"}, "--no-bare", "--dkim", "ed25519,rsa")
+	})
 	t.Run("alone", func(t *testing.T) {
 		t.Parallel()
 		need.That(t, "strace", system.CanTrace())
@@ -71,6 +75,11 @@ func testAccept(t *testing.T, rounds int, systems []string, flags ...string) {
 		}
 		if s.PerSecond <= 0 || s.CPU <= 0 || s.P50 <= 0 || s.P99 < s.P50 || s.Memory.RSS < 1e6 || s.Memory.Peak < s.Memory.RSS/2 {
 			t.Errorf("these numbers cannot be: %+v", s)
+		}
+	}
+	for _, x := range r.Ratios {
+		if signs := strings.HasPrefix(x.Of, "tlsrelay+"); signs != (x.To == "tlsrelay") || signs && x.CPU.Median <= 1 {
+			t.Errorf("this ratio cannot be: %+v", x)
 		}
 	}
 	for _, s := range r.Summary {

@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"tlsrelay/cmd/relaybench/load"
 	"tlsrelay/cmd/relaybench/proc"
 	"tlsrelay/cmd/relaybench/report"
 	"tlsrelay/cmd/relaybench/system"
@@ -85,6 +87,9 @@ func build(ctx context.Context, program string) error {
 
 func (b *bed) close() error { return os.RemoveAll(b.dir) }
 
+// signing stands between tlsrelay and the type of the key in the name of a tlsrelay that signs.
+const signing = "+"
+
 // names gives the systems to measure, in turn.
 func (f *bedFlags) names(bare bool) []string {
 	names := []string{"tlsrelay"}
@@ -97,12 +102,17 @@ func (f *bedFlags) names(bare bool) []string {
 	return names
 }
 
-// fresh sets a system up with an empty queue. The caller closes it.
+// fresh sets a system up with an empty queue. The caller closes it. A trace is a file for strace; "": none.
 func (b *bed) fresh(name, trace string) (system.System, error) {
 	b.systems++
 	dir := filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.systems))
 	largest := max(50_000_000, 2*b.size)
 	launch := system.Launch{Trace: trace, Slack: b.slack}
+	name, key, signs := strings.Cut(name, signing)
+	var sign *system.Signing
+	if signs {
+		sign = &system.Signing{Domain: load.SenderDomain, Type: key}
+	}
 	switch name {
 	case "postfix":
 		return system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connections, MessageSize: largest, Launch: launch})
@@ -110,7 +120,7 @@ func (b *bed) fresh(name, trace string) (system.System, error) {
 		return system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Launch: launch})
 	}
 	return system.NewRelay(system.RelayOptions{
-		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Launch: launch, Busy: b.busy,
+		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Launch: launch, Busy: b.busy, Sign: sign,
 	})
 }
 

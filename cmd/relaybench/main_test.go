@@ -95,6 +95,8 @@ func TestCommandLine(t *testing.T) {
 		{"accept --rounds 0", 2, "--rounds: write a number"},
 		{"accept --messages 0", 2, "--messages: write a number"},
 		{"accept --size 0", 2, "--size: write a number"},
+		{"accept --dkim dsa", 2, "--dkim must be one of"},
+		{"accept --dkim rsa,rsa", 2, "--dkim: name each type once"},
 		{"accept --peer exim", 2, "--peer must be one of"},
 		{"backlog --help", 0, "Example: relaybench backlog"},
 		{"backlog --messages 0", 2, "--messages: write a number"},

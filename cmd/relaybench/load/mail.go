@@ -10,8 +10,11 @@ import (
 	"strings"
 )
 
-// Sender is the reverse-path of all messages.
-const Sender = "bench@source.test"
+// Sender is the reverse-path of all messages, and their author.
+const (
+	Sender       = "bench@" + SenderDomain
+	SenderDomain = "source.test"
+)
 
 // digits is how numbers are written: always as long, so that one can be put in another's place.
 const digits = 10

@@ -38,41 +38,17 @@ type RelayOptions struct {
 	Launch      Launch
 	Certificate string // PEM file with certificate and key, for STARTTLS; "": no TLS
 	Busy        bool   // deliver with as many connections as by default; otherwise with one
+	Sign        *Signing
+	Delivery    *Delivery // nil: mail is held
 }
 
-// NewRelay prepares a relay whose delivery is held.
+// NewRelay prepares a relay.
 func NewRelay(o RelayOptions) (*Relay, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
 	return &Relay{opts: o, logs: logCounter{text: []byte(" result=deferred ")}}, nil
 }
-
-// relayConfig sends all mail to one place, and tries what is deferred there again when the bench is long over.
-const relayConfig = `hostname = "relay.bench.test"
-data_dir = "data"
-[[listener]]
-address = "127.0.0.1:0"
-tls = %q
-auth = "off"
-networks = ["127.0.0.0/8"]
-[limits]
-connections = %d
-message_size = "%dB"
-[queue]
-lifetime = "30d"
-retry = ["20d"]
-delay_notice = "off"
-[[route]]
-domain = "*"
-hosts = [%q]
-`
-
-// relayOneConnection holds delivery at the price of one idle connection.
-const relayOneConnection = `[delivery]
-connections = 1
-connections_per_destination = 1
-`
 
 // Name implements [System].
 func (r *Relay) Name() string { return "tlsrelay" }
@@ -93,10 +69,8 @@ var readyLine = regexp.MustCompile(`(?m)^.*\bmsg=ready listeners=\[([0-9.:]+)\].
 
 // Start implements [System].
 func (r *Relay) Start(ctx context.Context) error {
-	if r.next == "" || r.hole != nil { // that of the last life is closed
-		if err := r.Switch(ctx, Hold); err != nil {
-			return err
-		}
+	if err := r.ready(ctx); err != nil {
+		return err
 	}
 	r.lives++
 	log := filepath.Join(r.opts.Dir, fmt.Sprintf("log.%d", r.lives))
@@ -114,6 +88,20 @@ func (r *Relay) Start(ctx context.Context) error {
 		r.address = string(found[1])
 		return true
 	})
+}
+
+// ready makes what a life needs.
+func (r *Relay) ready(ctx context.Context) (err error) {
+	switch {
+	case r.opts.Delivery != nil:
+		err = r.configure()
+	case r.next == "" || r.hole != nil: // that of the last life is closed
+		err = r.Switch(ctx, Hold)
+	}
+	if err == nil && r.lives == 0 && r.opts.Sign != nil {
+		err = r.newKey(ctx)
+	}
+	return err
 }
 
 // Switch implements [Backlogger].
@@ -136,35 +124,6 @@ func (r *Relay) Switch(ctx context.Context, m Mode) error {
 	r.hole = nil
 	defer old.close()
 	return r.RouteTo(ctx, r.refusing.address())
-}
-
-// RouteTo sends all mail to a host from now on.
-func (r *Relay) RouteTo(ctx context.Context, next string) error {
-	r.next = next
-	tls := "off"
-	if r.opts.Certificate != "" {
-		tls = "starttls"
-	}
-	text := fmt.Sprintf(relayConfig, tls, r.opts.Connections, r.opts.MessageSize, next)
-	if r.opts.Certificate != "" {
-		text += fmt.Sprintf("[certificate]\ncert = %q\nkey = %[1]q\n", r.opts.Certificate)
-	}
-	if !r.opts.Busy {
-		text += relayOneConnection
-	}
-	if err := os.WriteFile(r.config(), []byte(text), 0o600); err != nil || !r.running() {
-		return err
-	}
-	log := logCounter{files: []string{r.child.log}, text: []byte("the configuration was read again")}
-	before, err := log.count()
-	if err != nil {
-		return err
-	}
-	r.child.cmd.Process.Signal(syscall.SIGHUP)
-	return r.child.await(ctx, "tlsrelay after SIGHUP", func() bool {
-		now, err := log.count()
-		return err == nil && now > before
-	})
 }
 
 // running reports whether the relay was started and has not ended.
