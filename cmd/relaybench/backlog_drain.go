@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"tlsrelay/cmd/relaybench/load"
 	"tlsrelay/cmd/relaybench/proc"
 	"tlsrelay/cmd/relaybench/sink"
 	"tlsrelay/cmd/relaybench/system"
@@ -82,37 +80,10 @@ func (s *stages) space(ctx context.Context) error {
 	}
 }
 
-// arrivals counts what a sink gets, by the number of the message.
-type arrivals struct {
-	mu       sync.Mutex
-	copies   map[int]int
-	strange  int // recipients that are none of the load's
-	messages int
-}
-
-func (a *arrivals) add(recipients []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.messages++
-	for _, r := range recipients {
-		if n := load.RecipientNumber(r); n >= 0 {
-			a.copies[n]++
-		} else {
-			a.strange++
-		}
-	}
-}
-
-func (a *arrivals) count() (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.messages, nil
-}
-
 // deliver has all mail go to a sink with STARTTLS, and looks for every acknowledged message there.
 func (s *stages) deliver(ctx context.Context, relay *system.Relay) error {
 	s.out.Drain = "deliver"
-	got := &arrivals{copies: map[int]int{}}
+	got := newArrivals(nil)
 	target, err := sink.Listen("127.0.0.1:0", sink.Options{TLS: true, Received: got.add})
 	if err != nil {
 		return err
@@ -143,23 +114,9 @@ func (s *stages) deliver(ctx context.Context, relay *system.Relay) error {
 
 // arrived compares the sink with the books.
 func (s *stages) arrived(got *arrivals) error {
-	got.mu.Lock()
-	defer got.mu.Unlock()
-	s.out.Received = got.messages
-	for _, n := range s.out.Books.numbers {
-		if got.copies[n] == 0 {
-			s.out.Undelivered = append(s.out.Undelivered, n)
-		}
-	}
-	for n, copies := range got.copies {
-		if copies > 1 {
-			s.out.Doubles = append(s.out.Doubles, n)
-		}
-	}
-	if got.strange > 0 {
-		return errors.New("the sink got mail for recipients that this run does not have")
-	}
-	return nil
+	s.out.Received, _ = got.count()
+	s.out.Undelivered, s.out.Doubles = got.missing(s.out.Books.numbers), got.doubles()
+	return got.problem()
 }
 
 // problem says what does not add up, or nil.

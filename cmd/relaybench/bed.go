@@ -102,8 +102,15 @@ func (f *bedFlags) names(bare bool) []string {
 	return names
 }
 
-// fresh sets a system up with an empty queue. The caller closes it. A trace is a file for strace; "": none.
-func (b *bed) fresh(name, trace string) (system.System, error) {
+// fresh sets a system up with an empty queue, whose mail is held. The caller closes it. A trace is a file for strace; "": none.
+func (b *bed) fresh(name, trace string) (system.System, error) { return b.setUp(name, trace, nil) }
+
+// delivering sets a system up that sends its mail on.
+func (b *bed) delivering(name string, d *system.Delivery) (system.System, error) {
+	return b.setUp(name, "", d)
+}
+
+func (b *bed) setUp(name, trace string, d *system.Delivery) (system.System, error) {
 	b.systems++
 	dir := filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.systems))
 	largest := max(50_000_000, 2*b.size)
@@ -115,12 +122,14 @@ func (b *bed) fresh(name, trace string) (system.System, error) {
 	}
 	switch name {
 	case "postfix":
-		return system.NewPostfix(system.PostfixOptions{Dir: dir, Connections: b.connections, MessageSize: largest, Launch: launch})
+		return system.NewPostfix(system.PostfixOptions{
+			Dir: dir, Connections: b.connections, MessageSize: largest, Launch: launch, Delivery: d,
+		})
 	case "bare":
 		return system.NewBare(system.BareOptions{Program: b.self, Dir: dir, Launch: launch})
 	}
 	return system.NewRelay(system.RelayOptions{
-		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Launch: launch, Busy: b.busy, Sign: sign,
+		Program: b.relay, Dir: dir, Connections: b.connections + 10, MessageSize: largest, Launch: launch, Busy: b.busy, Sign: sign, Delivery: d,
 	})
 }
 

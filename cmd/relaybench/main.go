@@ -27,6 +27,7 @@ type commands struct {
 	Accept  acceptCommand  `cmd:"" help:"How fast mail is taken durably, with delivery held."`
 	Backlog backlogCommand `cmd:"" help:"What a long queue of deferred mail costs."`
 	Idle    idleCommand    `cmd:"" help:"What clients cost that are connected and say nothing."`
+	Relay   relayCommand   `cmd:"" help:"How fast mail is delivered, and what that costs."`
 	Sink    sinkCommand    `cmd:"" help:"Run a mail server that takes everything, or refuses, or is slow."`
 	Bare    bareCommand    `cmd:"" hidden:"" help:"The bare server that accept compares with."`
 }

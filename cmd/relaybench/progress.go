@@ -20,6 +20,12 @@ const progressPause = 5 * time.Second
 
 func newProgress(w io.Writer, name string) *progress { return &progress{w: w, name: name} }
 
+// quiet has the first line wait its time, too.
+func (p *progress) quiet() *progress {
+	p.last = time.Now()
+	return p
+}
+
 // say prints a line in any case.
 func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.w, "%-8s %s\n", p.name, fmt.Sprintf(format, args...))

@@ -163,7 +163,11 @@ func (c *client) finish(line []byte) {
 		c.pool.result.refuse(c.refusal)
 		return
 	}
-	c.pool.result.acknowledge(c.number, line, time.Since(c.began))
+	now := time.Now()
+	c.pool.result.acknowledge(c.number, line, now.Sub(c.began))
+	if c.pool.opts.Acknowledged != nil {
+		c.pool.opts.Acknowledged(c.number, now)
+	}
 }
 
 // lost books a connection that broke. Whether the server has a message whose end was sent nobody knows.

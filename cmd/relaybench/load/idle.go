@@ -25,7 +25,7 @@ func OpenIdle(ctx context.Context, caller *Caller, n int) (*Idle, error) {
 	for range min(atOnce, n) {
 		wg.Go(func() {
 			for i := range next {
-				call, err := caller.Call(ctx, localAddress(i))
+				call, err := caller.Call(ctx, LocalAddress(i))
 				if err != nil {
 					errs[i] = fmt.Errorf("idle client %d: %w", i+1, err)
 					cancel()
@@ -57,8 +57,8 @@ func cause(errs []error) (first error) {
 	return first
 }
 
-// localAddress is 127.1.0.1 and so on, with at most 250 in the last place.
-func localAddress(i int) net.IP { return net.IPv4(127, byte(1+i/62500), byte(i/250), byte(1+i%250)) }
+// LocalAddress is 127.1.0.1 and so on, with at most 250 in the last place.
+func LocalAddress(i int) net.IP { return net.IPv4(127, byte(1+i/62500), byte(i/250), byte(1+i%250)) }
 
 // Check counts the clients that are still served.
 func (idle *Idle) Check() (alive int, err error) {

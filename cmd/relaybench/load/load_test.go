@@ -26,7 +26,7 @@ func send(t *testing.T, s sink.Options, o Options, n int) (*Result, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Close)
+	defer server.Close() // so that all it has to tell is told
 	o.Address = server.Address()
 	p, err := Dial(t.Context(), o)
 	if err != nil {
@@ -68,10 +68,12 @@ func TestEachMessageHasItsRecipient(t *testing.T) {
 	const n, first, domains = 500, 1000, 7
 	var mu sync.Mutex
 	seen := map[string]int{}
-	r, err := send(t, sink.Options{Received: func(r []string) {
+	r, err := send(t, sink.Options{Received: func(m sink.Message) {
 		mu.Lock()
 		defer mu.Unlock()
-		seen[r[0]]++
+		if seen[m.Recipients[0]]++; m.ID != MessageID(RecipientNumber(m.Recipients[0])) {
+			t.Errorf("message %q came for %s", m.ID, m.Recipients)
+		}
 	}}, Options{Clients: 20, Size: 500, First: first, Domains: domains}, n)
 	if err != nil {
 		t.Fatal(err)

@@ -21,8 +21,14 @@ const digits = 10
 
 // Recipient gives the address of recipient n, who has one of so many domains.
 func Recipient(n, domains int) string {
-	return fmt.Sprintf("r%0*d@d%0*d.dest.test", digits, n, digits, n%domains)
+	return fmt.Sprintf("r%0*d@%s", digits, n, Domain(n%domains))
 }
+
+// Domain gives the name of one of the recipients' domains.
+func Domain(n int) string { return fmt.Sprintf("d%0*d.dest.test", digits, n) }
+
+// MessageID gives what stands before the @ in the Message-ID field of message n.
+func MessageID(n int) string { return fmt.Sprintf("%0*d", digits, n) }
 
 // RecipientNumber gives back the number in an address of [Recipient], or -1.
 func RecipientNumber(address string) int {

@@ -23,6 +23,9 @@ type Options struct {
 	Domains    int    // over which recipients are spread; at least 1
 	Pipelining bool   // MAIL, RCPT and DATA in one write, as MTAs do where the server offers it (RFC 2920)
 	Patience   time.Duration
+
+	// Acknowledged is called when the 250 to the end of a message's data was read; nil: nobody is told.
+	Acknowledged func(number int, at time.Time)
 }
 
 // defaultPatience is how long all connections together may be silent.

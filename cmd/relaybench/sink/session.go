@@ -22,6 +22,8 @@ type session struct {
 	in         *bufio.Reader
 	out        []byte
 	recipients []string
+	content    content
+	taken      []Message // whose answers wait in out
 	over       bool
 }
 
@@ -30,7 +32,13 @@ func newSession(s *Sink, c net.Conn) *session {
 }
 
 func (s *session) run() {
-	s.over = !s.say("connect", "220 sink.bench.test ESMTP")
+	if most := s.sink.opts.Connections; most > 0 && s.sink.open.Load() > int64(most) {
+		s.put("421 4.7.0 too many connections")
+		s.sink.refused.Add(1)
+		s.over = true
+	} else {
+		s.over = !s.say("connect", "220 sink.bench.test ESMTP")
+	}
 	for !s.over && s.flush() {
 		line, err := s.line()
 		if err != nil {
@@ -58,16 +66,21 @@ func (s *session) command(line []byte) {
 	case "STARTTLS":
 		s.startTLS()
 	case "MAIL":
-		s.recipients = s.recipients[:0]
+		s.forget()
 		s.say("mail", "250 2.1.0 ok")
 	case "RCPT":
 		s.rcpt(line)
 	case "DATA":
 		s.data()
+	case "BDAT":
+		s.bdat(line)
 	case "QUIT":
 		s.put("221 2.0.0 bye")
 		s.over = true
-	case "HELO", "RSET", "NOOP":
+	case "HELO", "RSET":
+		s.forget()
+		s.put("250 2.0.0 ok")
+	case "NOOP":
 		s.put("250 2.0.0 ok")
 	default:
 		s.put("500 5.5.1 what is that?")
@@ -97,6 +110,8 @@ func verb(line []byte) string {
 		return "RCPT"
 	case "DATA":
 		return "DATA"
+	case "BDAT":
+		return "BDAT"
 	}
 	return strings.ToUpper(string(line))
 }
@@ -113,7 +128,13 @@ func (s *session) hello() {
 	if s.sink.tls != nil && !s.encrypted {
 		text += "250-STARTTLS\r\n"
 	}
-	s.say("ehlo", text+"250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE")
+	if !s.sink.opts.NoPipelining {
+		text += "250-PIPELINING\r\n"
+	}
+	if s.sink.opts.Chunking {
+		text += "250-CHUNKING\r\n"
+	}
+	s.say("ehlo", text+"250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE")
 }
 
 // startTLS shakes hands. What the client sent ahead of the handshake is not taken for a command (CVE-2011-0411).
@@ -138,50 +159,6 @@ func (s *session) startTLS() {
 	s.in.Reset(c)
 }
 
-// data reads a message and answers it.
-func (s *session) data() {
-	if len(s.recipients) == 0 {
-		s.put("503 5.5.1 no recipients")
-		return
-	}
-	if !s.say("data", "354 go ahead") {
-		return
-	}
-	if !s.flush() {
-		s.over = true
-		return
-	}
-	n, err := s.skip()
-	if err != nil {
-		s.over = true
-		return
-	}
-	s.sleep(s.sink.opts.Delay)
-	if s.say("dot", "250 2.0.0 taken") {
-		s.sink.messages.Add(1)
-		s.sink.bytes.Add(n)
-		if s.sink.opts.Received != nil {
-			s.sink.opts.Received(s.recipients)
-		}
-	}
-	s.recipients = s.recipients[:0]
-}
-
-// skip reads up to the final dot, and gives how many bytes stood before it.
-func (s *session) skip() (n int64, err error) {
-	for lineStart := true; ; {
-		line, err := s.in.ReadSlice('\n')
-		if lineStart && string(line) == ".\r\n" {
-			return n, nil
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return n, err
-		}
-		n += int64(len(line))
-		lineStart = bytes.HasSuffix(line, []byte("\r\n"))
-	}
-}
-
 // say puts the usual answer, or the one that the sink was told to give at this stage, and reports whether it was positive.
 // A 421, or a refusal at the start, ends the session.
 func (s *session) say(stage, usual string) bool {
@@ -200,11 +177,25 @@ func (s *session) say(stage, usual string) bool {
 
 func (s *session) put(reply string) { s.out = append(append(s.out, reply...), "\r\n"...) }
 
-// flush sends what has gathered if there is nothing left to read, or if the session ends, and reports success.
+// flush sends what has gathered if there is nothing left to read, or if the session ends, and reports success. Messages count as
+// received once their answers are on the way.
 func (s *session) flush() bool {
 	if len(s.out) == 0 || s.in.Buffered() > 0 && !s.over {
 		return true
 	}
+	if !s.write() {
+		return false
+	}
+	now := time.Now()
+	for _, m := range s.taken {
+		m.At = now
+		s.sink.opts.Received(m)
+	}
+	s.taken = s.taken[:0]
+	return true
+}
+
+func (s *session) write() bool {
 	s.conn.SetDeadline(time.Now().Add(idle + time.Duration(len(s.out))*s.sink.opts.Tarpit))
 	step := len(s.out)
 	if s.sink.opts.Tarpit > 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,12 @@ type Options struct {
 	Tarpit  time.Duration     // before each octet of an answer
 	Replies map[string]string // other answers, by stage: see [Stages]
 
-	// Received is called for each message that is taken, from many goroutines; it must not keep the slice. nil: nobody is told.
-	Received func(recipients []string)
+	Chunking     bool // offer CHUNKING (RFC 3030)
+	NoPipelining bool // do not offer PIPELINING
+	Connections  int  // at the same time; more are turned away with 421. 0: any number
+
+	// Received is called for each message whose answer was sent, from many goroutines. nil: nobody is told.
+	Received func(Message)
 }
 
 // Stages are the places at which a Sink can be told what to answer.
@@ -44,11 +49,11 @@ const maxConnections = 10_000
 
 // Sink is a running server.
 type Sink struct {
-	opts     Options
-	tls      *tls.Config // nil: STARTTLS is not offered
-	listener net.Listener
+	opts      Options
+	tls       *tls.Config // nil: STARTTLS is not offered
+	listeners []net.Listener
 
-	messages, bytes, refused atomic.Int64
+	messages, bytes, refused, open, opened atomic.Int64
 
 	quit     chan struct{} // closed when the sink ends
 	mu       sync.Mutex
@@ -67,16 +72,35 @@ func Listen(address string, o Options) (*Sink, error) {
 		}
 		s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	}
-	var err error
-	if s.listener, err = net.Listen("tcp", address); err != nil {
+	if err := s.listen(address); err != nil {
 		return nil, err
 	}
-	s.sessions.Go(s.accept)
 	return s, nil
 }
 
-// Address is where the sink listens.
-func (s *Sink) Address() string { return s.listener.Addr().String() }
+// Also has the sink listen at another IP address, too, with the same port.
+func (s *Sink) Also(address netip.Addr) error {
+	return s.listen(netip.AddrPortFrom(address, s.AddrPort().Port()).String())
+}
+
+func (s *Sink) listen(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	s.listeners = append(s.listeners, l)
+	s.sessions.Go(func() { s.accept(l) })
+	return nil
+}
+
+// Address is where the sink listens first.
+func (s *Sink) Address() string { return s.listeners[0].Addr().String() }
+
+// AddrPort gives the same.
+func (s *Sink) AddrPort() netip.AddrPort { return s.listeners[0].Addr().(*net.TCPAddr).AddrPort() }
+
+// Opened counts the connections so far, those included that were turned away.
+func (s *Sink) Opened() int64 { return s.opened.Load() }
 
 // Counts gives the messages and their bytes that were taken, and the answers that were no.
 func (s *Sink) Counts() (messages, bytes, refused int64) {
@@ -90,7 +114,9 @@ func (s *Sink) Close() {
 		s.closed = true
 		close(s.quit)
 	}
-	s.listener.Close()
+	for _, l := range s.listeners {
+		l.Close()
+	}
 	for c := range s.conns {
 		c.Close()
 	}
@@ -98,9 +124,9 @@ func (s *Sink) Close() {
 	s.sessions.Wait()
 }
 
-func (s *Sink) accept() {
+func (s *Sink) accept(l net.Listener) {
 	for {
-		c, err := s.listener.Accept()
+		c, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -124,11 +150,14 @@ func (s *Sink) admit(c net.Conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
+	s.open.Add(1)
+	s.opened.Add(1)
 	return true
 }
 
 func (s *Sink) forget(c net.Conn) {
 	c.Close()
+	s.open.Add(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/smtp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -73,6 +73,10 @@ func TestDialogue(t *testing.T) {
 		{"only CRLF ends a line", Options{}, []string{"MAIL FROM:<>", "RCPT TO:<b@y.test>", "DATA", "x\n.\r\ny\r\n."}, "220 250 250 354 250", 1},
 		{"no recipient", Options{}, []string{"MAIL FROM:<>", "DATA", "NOOP"}, "220 250 503 250", 0},
 		{"nonsense", Options{}, []string{"FROB", strings.Repeat("x", 30_000), "STARTTLS", "RSET"}, "220 500 500 502 250", 0},
+		{"no chunks", Options{}, []string{"MAIL FROM:<>", "RCPT TO:<b@y.test>", "BDAT 3 LAST\r\nx"}, "220 250 250 501", 0},
+		{"chunks", Options{Chunking: true}, []string{"MAIL FROM:<>", "RCPT TO:<b@y.test>", "BDAT 4\r\nab", "BDAT 2 LAST\r\n", "BDAT 0", "NOOP"},
+			"220 250 250 250 250 503 250", 1},
+		{"a chunk of nonsense", Options{Chunking: true}, []string{"MAIL FROM:<>", "BDAT x"}, "220 250 501", 0},
 		{"refused recipient", Options{Replies: map[string]string{"rcpt": "550 5.1.1 no"}}, mail[:3], "220 250 550 503", 0},
 		{"refused content", Options{Replies: map[string]string{"dot": "451 4.7.1 later"}}, mail, "220 250 250 354 451", 0},
 		{"refused client", Options{Replies: map[string]string{"connect": "554 no"}}, []string{"EHLO c"}, "554 closed", 0},
@@ -87,6 +91,66 @@ func TestDialogue(t *testing.T) {
 				t.Errorf("%d messages taken, want %d", messages, c.taken)
 			}
 		})
+	}
+}
+
+// TestOffers: what EHLO offers can be chosen.
+func TestOffers(t *testing.T) {
+	for _, c := range []struct {
+		opts       Options
+		has, lacks string
+	}{
+		{Options{}, "PIPELINING", "CHUNKING"},
+		{Options{Chunking: true, NoPipelining: true}, "CHUNKING", "PIPELINING"},
+		{Options{Chunking: true, TLS: true}, "STARTTLS", "AUTH"},
+	} {
+		client, err := smtp.Dial(start(t, c.opts).Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		has, _ := client.Extension(c.has)
+		lacks, _ := client.Extension(c.lacks)
+		if !has || lacks {
+			t.Errorf("%+v: %s %v, %s %v", c.opts, c.has, has, c.lacks, lacks)
+		}
+	}
+}
+
+func TestOneConnectionAtATime(t *testing.T) {
+	s := start(t, Options{Connections: 1})
+	first, err := smtp.Dial(s.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := smtp.Dial(s.Address()); err == nil || !strings.Contains(err.Error(), "421") {
+		t.Errorf("a second client gets %v", err)
+	}
+	first.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // the sink sees it a little later
+		next, err := smtp.Dial(s.Address())
+		if err == nil {
+			next.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the next client gets %v", err)
+		}
+	}
+}
+
+func TestSeveralAddresses(t *testing.T) {
+	s := start(t, Options{})
+	if err := s.Also(netip.MustParseAddr("127.8.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	c, err := smtp.Dial(fmt.Sprintf("127.8.0.1:%d", s.AddrPort().Port()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if n := s.Opened(); n != 1 {
+		t.Errorf("%d connections counted", n)
 	}
 }
 
@@ -108,13 +172,8 @@ func TestPipelinedGroupGetsOneWrite(t *testing.T) {
 }
 
 func TestSTARTTLS(t *testing.T) {
-	var mu sync.Mutex
-	var got []string
-	s := start(t, Options{TLS: true, Received: func(recipients []string) {
-		mu.Lock()
-		defer mu.Unlock()
-		got = append(got, recipients...)
-	}})
+	got := make(chan Message, 1)
+	s := start(t, Options{TLS: true, Received: func(m Message) { got <- m }})
 	c, err := smtp.Dial(s.Address())
 	if err != nil {
 		t.Fatal(err)
@@ -134,16 +193,15 @@ func TestSTARTTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(w, "hello\r\n")
+	const text = "Subject: hello\r\nMESSAGE-ID: <4711@x.test>\r\n\r\nhello\r\n"
+	fmt.Fprint(w, text)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if !slices.Equal(got, []string{"b@y.test", "c@y.test"}) {
-		t.Errorf("received for %v", got)
+	if m := <-got; !slices.Equal(m.Recipients, []string{"b@y.test", "c@y.test"}) || m.ID != "4711" || time.Since(m.At) > time.Minute {
+		t.Errorf("received %+v", m)
 	}
-	if _, bytes, _ := s.Counts(); bytes != int64(len("hello\r\n")) {
+	if _, bytes, _ := s.Counts(); bytes != int64(len(text)) {
 		t.Errorf("%d bytes taken", bytes)
 	}
 }

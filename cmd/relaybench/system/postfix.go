@@ -15,15 +15,16 @@ import (
 	"strings"
 	"time"
 
+	"tlsrelay/cmd/relaybench/badhost"
 	"tlsrelay/cmd/relaybench/proc"
 )
 
 // Postfix is a Postfix of its own: configuration, queue and port are apart from those of the machine's.
 type Postfix struct {
 	opts     PostfixOptions
-	ports    [2]*port // by Mode
+	ports    [2]*badhost.Port // by Mode
 	mode     Mode
-	refusing *port
+	refusing *badhost.Port
 	child    *child
 	lives    int
 	daemons  string
@@ -36,6 +37,7 @@ type PostfixOptions struct {
 	Connections int    // of clients
 	MessageSize int    // the largest
 	Launch      Launch
+	Delivery    *Delivery // nil: mail is held
 }
 
 // NewPostfix prepares a Postfix. It needs root, as Postfix does, and an error says what is missing.
@@ -79,7 +81,7 @@ func (p *Postfix) Name() string { return "postfix" }
 func (p *Postfix) Dir() string { return filepath.Join(p.opts.Dir, "queue") }
 
 // Address implements [System].
-func (p *Postfix) Address() string { return p.ports[p.mode].address() }
+func (p *Postfix) Address() string { return p.ports[p.mode].Address() }
 
 // Session implements [System].
 func (p *Postfix) Session() proc.Session { return p.child.session() }
@@ -134,7 +136,7 @@ func (p *Postfix) Kill() error {
 func (p *Postfix) Close() error {
 	err := p.Stop()
 	for _, reserved := range append(p.ports[:], p.refusing) {
-		reserved.close()
+		reserved.Close()
 	}
 	return errors.Join(err, empty(p.opts.Dir))
 }

@@ -8,10 +8,11 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+
+	"tlsrelay/cmd/relaybench/badhost"
 )
 
-// postfixMain has Postfix hold its mail the cheapest way: nothing is looked up, counted or slowed down, and cleanup writes into
-// the hold queue, which the queue manager does not see. What is not held is tried where nobody listens, and not again for weeks.
+// postfixMain has Postfix take mail the cheapest way: nothing is looked up, counted or slowed down.
 const postfixMain = `compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
@@ -38,18 +39,24 @@ local_header_rewrite_clients =
 receive_override_options = no_address_mappings, no_header_body_checks
 smtpd_tls_security_level = none
 disable_dns_lookups = yes
-smtp_tls_security_level = none
-relayhost = [127.0.0.1]:%[4]d
-minimal_backoff_time = 20d
-maximal_backoff_time = 20d
 maximal_queue_lifetime = 30d
 bounce_queue_lifetime = 30d
 `
 
-// postfixMaster starts what taking mail and listing the queue needs.
+// postfixHolds: cleanup writes into the hold queue, which the queue manager does not see. What is not held is tried where nobody
+// listens, and not again for weeks.
+const postfixHolds = `smtp_tls_security_level = none
+relayhost = [127.0.0.1]:%d
+minimal_backoff_time = 20d
+maximal_backoff_time = 20d
+`
+
+// postfixHold makes an smtpd hold the mail it takes.
+const postfixHold = "  -o smtpd_data_restrictions=check_client_access,static:HOLD\n"
+
+// postfixMaster starts what taking mail, listing the queue and delivering needs.
 const postfixMaster = `127.0.0.1:%d inet n - n - - smtpd
-  -o smtpd_data_restrictions=check_client_access,static:HOLD
-127.0.0.1:%d inet n - n - - smtpd
+%s127.0.0.1:%d inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -61,6 +68,9 @@ error unix - - n - - error
 retry unix - - n - - error
 showq unix n - n - - showq
 anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
 postlog unix-dgram n - n - 1 postlogd
 `
 
@@ -99,17 +109,32 @@ func (p *Postfix) prepare() error {
 		return err
 	}
 	for i := range p.ports {
-		if p.ports[i], err = reservePort(); err != nil {
+		if p.ports[i], err = badhost.Reserve(badhost.Loopback); err != nil {
 			return err
 		}
 	}
-	if p.refusing, err = reservePort(); err != nil {
+	if p.refusing, err = badhost.Reserve(badhost.Loopback); err != nil {
 		return err
 	}
-	main := fmt.Sprintf(postfixMain, p.opts.Dir, max(100, p.opts.Connections+20), p.opts.MessageSize, p.refusing.number)
+	return p.configure()
+}
+
+// configure writes both files.
+func (p *Postfix) configure() error {
+	main := fmt.Sprintf(postfixMain, p.opts.Dir, max(100, p.opts.Connections+20), p.opts.MessageSize)
+	hold := ""
+	if d := p.opts.Delivery; d != nil {
+		transport := filepath.Join(p.etc(), "transport")
+		if err := os.WriteFile(transport, []byte(d.transport()), 0o644); err != nil {
+			return err
+		}
+		main += d.postfix(transport)
+	} else {
+		main, hold = main+fmt.Sprintf(postfixHolds, p.refusing.Number()), postfixHold
+	}
 	if err := os.WriteFile(filepath.Join(p.etc(), "main.cf"), []byte(main), 0o644); err != nil {
 		return err
 	}
-	master := fmt.Sprintf(postfixMaster, p.ports[Hold].number, p.ports[Refuse].number)
+	master := fmt.Sprintf(postfixMaster, p.ports[Hold].Number(), hold, p.ports[Refuse].Number())
 	return os.WriteFile(filepath.Join(p.etc(), "master.cf"), []byte(master), 0o644)
 }

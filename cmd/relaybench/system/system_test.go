@@ -5,7 +5,6 @@ package system
 import (
 	"context"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,54 +46,6 @@ func TestLogCounter(t *testing.T) {
 	l.files = append(l.files, second)
 	add(second, "red deferred") // its beginning does not belong to the end of the first
 	want(100_004)
-}
-
-func TestHoleNeverGreets(t *testing.T) {
-	h, err := openHole()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", h.address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if n, err := c.Read(make([]byte, 1)); n > 0 || !os.IsTimeout(err) {
-		t.Errorf("the hole says something: %d, %v", n, err)
-	}
-	h.close()
-	h.close()
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
-		t.Errorf("it does not hang up: %v", err)
-	}
-	(*hole)(nil).close()
-}
-
-// TestReservedPort: it refuses, a program can take it over, and nobody gets it by chance.
-func TestReservedPort(t *testing.T) {
-	p, err := reservePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	if c, err := net.Dial("tcp", p.address()); err == nil {
-		c.Close()
-		t.Error("somebody listens")
-	}
-	l, err := net.Listen("tcp", p.address()) // sets SO_REUSEADDR
-	if err != nil {
-		t.Fatalf("a server cannot take it over: %v", err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", p.address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	p.close()
-	(*port)(nil).close()
 }
 
 func TestReadyLine(t *testing.T) {

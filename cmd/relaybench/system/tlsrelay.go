@@ -14,15 +14,16 @@ import (
 	"regexp"
 	"syscall"
 
+	"tlsrelay/cmd/relaybench/badhost"
 	"tlsrelay/cmd/relaybench/proc"
 )
 
 // Relay is tlsrelay as a process of its own.
 type Relay struct {
 	opts     RelayOptions
-	next     string // "host:port" that all mail is routed to
-	hole     *hole  // open while that is it
-	refusing *port  // reserved from the first use on
+	next     string        // "host:port" that all mail is routed to
+	hole     *badhost.Hole // open while that is it
+	refusing *badhost.Port // reserved from the first use on
 	child    *child
 	address  string
 	lives    int
@@ -110,20 +111,20 @@ func (r *Relay) Switch(ctx context.Context, m Mode) error {
 	switch {
 	case m == Hold:
 		old := r.hole
-		if r.hole, err = openHole(); err != nil {
+		if r.hole, err = badhost.OpenHole("127.0.0.1:0"); err != nil {
 			return err
 		}
-		defer old.close()
-		return r.RouteTo(ctx, r.hole.address())
+		defer old.Close()
+		return r.RouteTo(ctx, r.hole.Address())
 	case r.refusing == nil:
-		if r.refusing, err = reservePort(); err != nil {
+		if r.refusing, err = badhost.Reserve(badhost.Loopback); err != nil {
 			return err
 		}
 	}
 	old := r.hole
 	r.hole = nil
-	defer old.close()
-	return r.RouteTo(ctx, r.refusing.address())
+	defer old.Close()
+	return r.RouteTo(ctx, r.refusing.Address())
 }
 
 // running reports whether the relay was started and has not ended.
@@ -154,7 +155,7 @@ func (r *Relay) Stop() error {
 		n, err := log.count()
 		return n > 0 || err != nil
 	})
-	r.hole.close()
+	r.hole.Close()
 	return r.child.wait(r.Name())
 }
 
@@ -163,14 +164,14 @@ func (r *Relay) Kill() error {
 	if r.child == nil {
 		return nil
 	}
-	defer r.hole.close()
+	defer r.hole.Close()
 	return r.child.kill()
 }
 
 // Close implements [System].
 func (r *Relay) Close() error {
 	err := r.Stop()
-	r.refusing.close()
+	r.refusing.Close()
 	return errors.Join(err, empty(r.opts.Dir))
 }
 

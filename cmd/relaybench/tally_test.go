@@ -1,0 +1,65 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tlsrelay/cmd/relaybench/load"
+	"tlsrelay/cmd/relaybench/sink"
+)
+
+// message is number n as the sink tells it.
+func message(n int, at time.Time) sink.Message {
+	return sink.Message{Recipients: []string{load.Recipient(n, 3)}, ID: load.MessageID(n), At: at}
+}
+
+func TestArrivals(t *testing.T) {
+	begin := time.Now()
+	a := newArrivals(func(n int) bool { return n < 10 })
+	for i, n := range []int{1, 2, 2, 12} {
+		a.add(message(n, begin.Add(time.Duration(i))))
+	}
+	if n, last := a.here(); n != 2 || !last.Equal(begin.Add(1)) {
+		t.Errorf("%d that matter have come, the last at %v", n, last.Sub(begin))
+	}
+	if n, _ := a.count(); n != 4 {
+		t.Errorf("%d messages", n)
+	}
+	if at, came := a.at(2); !came || !at.Equal(begin.Add(1)) {
+		t.Errorf("number 2: %v, %v; want its first copy", at.Sub(begin), came)
+	}
+	if got := fmt.Sprint(a.missing([]int{1, 2, 3, 12}), a.doubles(), a.problem()); got != "[3] [2] <nil>" {
+		t.Errorf("missing, doubles, problem: %s", got)
+	}
+	mixed := message(4, begin)
+	mixed.ID = load.MessageID(5)
+	for _, m := range []sink.Message{mixed, {Recipients: []string{"who@else.test"}, ID: load.MessageID(1)}, {Recipients: []string{load.Recipient(6, 1)}}} {
+		a := newArrivals(nil)
+		if a.add(m); a.problem() == nil {
+			t.Errorf("%+v is taken for a message of the load", m)
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
+	for want, of := range map[string]tally{
+		"":                                      {Sent: 3, Acknowledged: 3, Received: 3, Left: 1},
+		"1 acknowledged messages are lost: [7]": {Sent: 3, Acknowledged: 3, Missing: []int{7}},
+		"came to the sink twice: [7]":           {Sent: 3, Acknowledged: 3, Doubles: []int{7}},
+		"left in the queue: [7]":                {Sent: 3, Acknowledged: 3, stuck: []int{7}},
+		"of 4 messages only 3 were":             {Sent: 3, Acknowledged: 2, Refused: map[string]int{"MAIL 451": 1}},
+		"who is that":                           {Strange: "who is that"},
+	} {
+		var sum tally
+		sum.merge(&tally{Sent: 1, Acknowledged: 1, Received: 1})
+		sum.merge(&of)
+		err := sum.problem()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("the problem is %v, want %q", err, want)
+		}
+	}
+}
