@@ -1,0 +1,136 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"tlsrelay/cmd/relaybench/load"
+	"tlsrelay/cmd/relaybench/report"
+	"tlsrelay/cmd/relaybench/sink"
+)
+
+type latencyCommand struct {
+	bedFlags
+	Rate    float64 `default:"5" help:"Messages a second."`
+	Seconds int     `default:"20" help:"How long messages are handed in, in one run."`
+	Size    int     `default:"4096" help:"Bytes of a message."`
+	Rounds  int     `default:"1" help:"How often the systems take their turns."`
+}
+
+func (latencyCommand) Help() string {
+	return `Hands in few messages, one after the other over one connection, and has them delivered over TLS: how long is each on its way,
+from the 250 that acknowledges it until the sink has answered 250, both by one clock? A few messages go ahead and open the
+connection to the sink; whether it is kept is the system's affair. Every message must arrive, once; if not, the exit code is 1.
+
+Example: relaybench latency --rate 5 --seconds 20 --peer postfix`
+}
+
+// maxRate is what pacing can keep up with.
+const maxRate = 2000
+
+func rateIn(flag string, rate float64) error {
+	if !(rate > 0 && rate <= maxRate) {
+		return usageError{fmt.Errorf("--%s: write a number above 0, up to %d", flag, maxRate)}
+	}
+	return nil
+}
+
+func (c *latencyCommand) check() error {
+	return errors.Join(rateIn("rate", c.Rate), between("seconds", c.Seconds, 1, 3600), between("size", c.Size, 1, mostSize),
+		between("rounds", c.Rounds, 1, mostRounds))
+}
+
+// latencySample is what one run of one system gave.
+type latencySample struct {
+	System string `json:"system"`
+	Round  int    `json:"round"`
+	waits
+	CPU         float64 `json:"cpu_us_per_message"`
+	Connections int64   `json:"connections_to_sink"`
+	Tally       tally   `json:"books"`
+}
+
+// latencyReport is what --json prints.
+type latencyReport struct {
+	Machine report.Machine  `json:"machine"`
+	Rate    float64         `json:"messages_per_second"`
+	Size    int             `json:"size"`
+	Runs    []latencySample `json:"runs"`
+	Totals  tally           `json:"totals"`
+	Problem string          `json:"problem,omitempty"`
+}
+
+func (c *latencyCommand) Run(ctx context.Context, std streams) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	b, err := c.prepare(ctx, 1, c.Size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	fmt.Fprintf(std.err, "on %s\n", b.place())
+	rep := &latencyReport{Machine: report.ThisMachine(), Rate: c.Rate, Size: c.Size}
+	var problems []error
+	for round := range c.Rounds {
+		for _, name := range c.names(false) {
+			s := latencySample{System: name, Round: round + 1}
+			if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if err := s.Tally.problem(); err != nil {
+				problems = append(problems, fmt.Errorf("%s, round %d: %w", name, s.Round, err))
+			}
+			rep.Runs = append(rep.Runs, s)
+			rep.Totals.merge(&s.Tally)
+			fmt.Fprintf(std.err, "round %d: %-8s p50 %.1f ms, p99 %.1f ms\n", s.Round, name, s.P50, s.P99)
+		}
+	}
+	return rep.finish(c, b, std, errors.Join(problems...))
+}
+
+// once runs one system.
+func (c *latencyCommand) once(ctx context.Context, b *bed, s *latencySample, told *progress) (err error) {
+	to, err := newNetwork(sink.Options{TLS: true}, 1)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	way, err := b.start(ctx, plan{system: s.System, to: to, load: load.Options{Clients: 1, Size: c.Size}, warm: 3}, told)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, way.close()) }()
+	l, err := way.send(ctx, max(1, int(c.Rate*float64(c.Seconds))), c.Rate)
+	if err != nil {
+		return err
+	}
+	if err := way.account(ctx); err != nil {
+		return err
+	}
+	s.waits, s.CPU, s.Connections, s.Tally = way.waits(l), micros(l.cpu)/float64(max(1, len(l.numbers))), to.sink.Opened(), way.Tally
+	return nil
+}
+
+// finish prints the report and gives the problem, if there is one.
+func (rep *latencyReport) finish(c *latencyCommand, b *bed, std streams, problem error) error {
+	if problem != nil {
+		rep.Problem = problem.Error()
+	}
+	if c.JSON {
+		return errors.Join(json.NewEncoder(std.out).Encode(rep), problem)
+	}
+	fmt.Fprintf(std.out, "%v messages of %d bytes a second, over TLS, from one 250 to the other\n%s\n\n", c.Rate, c.Size, b.place())
+	var t report.Table
+	t.Row("round", "system", "messages", "p50 ms", "p99 ms", "max ms", "CPU µs/msg", "connections")
+	for _, s := range rep.Runs {
+		t.Row(s.Round, s.System, s.Messages, report.Number(s.P50), report.Number(s.P99), report.Number(s.Max), report.Number(s.CPU), s.Connections)
+	}
+	err := t.Write(std.out)
+	fmt.Fprintf(std.out, "\nConnections: to the sink, those of the first messages included, which are not measured.\n%s", &rep.Totals)
+	return errors.Join(err, problem)
+}
