@@ -23,8 +23,9 @@ type Proxy struct {
 	work   sync.WaitGroup
 }
 
-// Listen starts a proxy on a port of 127.0.0.1. Half of the round trip is spent in each direction; only connecting itself is
-// answered at once, by the kernel.
+// Listen starts a proxy on a port of 127.0.0.1. Half of the round trip is spent in each direction. Whoever connects has an answer at
+// once, from the kernel, but the host learns of it as late as of all else, so that the end of one connection comes before the
+// beginning of the next.
 func Listen(target string, roundTrip time.Duration) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,6 +71,11 @@ func (p *Proxy) accept() {
 // serve passes one connection on until both sides have ended.
 func (p *Proxy) serve(near net.Conn) {
 	defer p.forget(near)
+	select {
+	case <-time.After(p.oneWay):
+	case <-p.quit:
+		return
+	}
 	far, err := net.DialTimeout("tcp", p.target, 10*time.Second)
 	if err != nil || !p.keep(near) {
 		if err == nil {

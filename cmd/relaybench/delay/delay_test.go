@@ -58,6 +58,10 @@ func dial(t *testing.T) (*Proxy, net.Conn) {
 func TestRoundTrip(t *testing.T) {
 	_, c := dial(t)
 	in := bufio.NewReader(c)
+	io.WriteString(c, "connected?\n") // takes half a round trip more
+	if _, err := in.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
 	for range 2 {
 		io.WriteString(c, "hello\n")

@@ -59,6 +59,7 @@ type Sink struct {
 	mu       sync.Mutex
 	closed   bool
 	conns    map[net.Conn]struct{}
+	peak     int // of conns
 	sessions sync.WaitGroup
 }
 
@@ -101,6 +102,13 @@ func (s *Sink) AddrPort() netip.AddrPort { return s.listeners[0].Addr().(*net.TC
 
 // Opened counts the connections so far, those included that were turned away.
 func (s *Sink) Opened() int64 { return s.opened.Load() }
+
+// Peak is the most connections that were open at the same time.
+func (s *Sink) Peak() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peak
+}
 
 // Counts gives the messages and their bytes that were taken, and the answers that were no.
 func (s *Sink) Counts() (messages, bytes, refused int64) {
@@ -150,6 +158,7 @@ func (s *Sink) admit(c net.Conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
+	s.peak = max(s.peak, len(s.conns))
 	s.open.Add(1)
 	s.opened.Add(1)
 	return true
