@@ -117,6 +117,8 @@ func TestCommandLine(t *testing.T) {
 		{"rtt --help", 0, "Example: relaybench rtt"},
 		{"rtt --delay 0s", 2, "--delay: write a time"},
 		{"rtt --messages 1", 2, "--messages: write a number from 2"},
+		{"mixed --help", 0, "Example: relaybench mixed"},
+		{"mixed --domains 18", 2, "--domains: write a number from 19"},
 		{"sink --help", 0, "Example: relaybench sink"},
 		{"sink --reply frob=451", 2, `there is no stage "frob"`},
 		{"sink --reply rcpt=no", 2, `"no" is no answer`},
