@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"tlsrelay/cmd/relaybench/load"
 	"tlsrelay/cmd/relaybench/report"
@@ -19,6 +20,9 @@ type latencyCommand struct {
 	Seconds int     `default:"20" help:"How long messages are handed in, in one run."`
 	Size    int     `default:"4096" help:"Bytes of a message."`
 	Rounds  int     `default:"1" help:"How often the systems take their turns."`
+
+	MaxP50 time.Duration `name:"max-p50" default:"0s" help:"Exit code 1 if tlsrelay's median is longer in any round; 0s: any."`
+	MaxP99 time.Duration `name:"max-p99" default:"0s" help:"Exit code 1 if tlsrelay's 99th percentile is longer in any round; 0s: any."`
 }
 
 func (latencyCommand) Help() string {
@@ -82,7 +86,7 @@ func (c *latencyCommand) Run(ctx context.Context, std streams) (err error) {
 			if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			if err := s.Tally.problem(); err != nil {
+			if err := errors.Join(s.Tally.problem(), c.late(&s)); err != nil {
 				problems = append(problems, fmt.Errorf("%s, round %d: %w", name, s.Round, err))
 			}
 			rep.Runs = append(rep.Runs, s)
@@ -114,6 +118,14 @@ func (c *latencyCommand) once(ctx context.Context, b *bed, s *latencySample, tol
 	}
 	s.waits, s.CPU, s.Connections, s.Tally = way.waits(l), micros(l.cpu)/float64(max(1, len(l.numbers))), to.sink.Opened(), way.Tally
 	return nil
+}
+
+// late says which of the bounds that were given does not hold.
+func (c *latencyCommand) late(s *latencySample) error {
+	if s.System != "tlsrelay" {
+		return nil
+	}
+	return errors.Join(atMost("the median in ms", s.P50, c.MaxP50.Seconds()*1000), atMost("the 99th percentile in ms", s.P99, c.MaxP99.Seconds()*1000))
 }
 
 // finish prints the report and gives the problem, if there is one.

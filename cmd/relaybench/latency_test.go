@@ -33,6 +33,11 @@ func TestLatency(t *testing.T) {
 	}
 }
 
+func TestLatencyBounds(t *testing.T) {
+	t.Parallel()
+	testBounds(t, "latency --rate 50 --seconds 1 --max-p50 1us --max-p99 1h", "tlsrelay, round 1: the median in ms: ")
+}
+
 func TestLatencyTable(t *testing.T) {
 	t.Parallel()
 	testTable(t, "latency --rate 50 --seconds 1", "\n    1  tlsrelay        50  ")

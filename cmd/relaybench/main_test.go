@@ -110,6 +110,7 @@ func TestCommandLine(t *testing.T) {
 		{"relay --help", 0, "Example: relaybench relay --peer postfix"},
 		{"relay --messages 0", 2, "--messages: write a number"},
 		{"relay --domains 0", 2, "--domains: write a number"},
+		{"relay --min-ratio 8", 2, "add --peer postfix"},
 		{"relay --clients 0", 2, "--clients: write a number"},
 		{"latency --help", 0, "Example: relaybench latency"},
 		{"latency --rate 0", 2, "--rate: write a number above 0"},

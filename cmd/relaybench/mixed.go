@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlsrelay/cmd/relaybench/load"
+	"tlsrelay/cmd/relaybench/report"
 	"tlsrelay/cmd/relaybench/sink"
 	"tlsrelay/cmd/relaybench/system"
 )
@@ -21,6 +22,7 @@ type mixedCommand struct {
 	Size     int     `default:"4096" help:"Bytes of a message."`
 	Clients  int     `default:"20" help:"Connections that hand messages in."`
 	Rounds   int     `default:"1" help:"How often the runs take their turns."`
+	MaxRatio float64 `default:"0" help:"Exit code 1 if tlsrelay's 99th percentile with bad hosts is more times that without; 0: any."`
 }
 
 func (mixedCommand) Help() string {
@@ -132,5 +134,6 @@ func (m *mixedRun) problem() error {
 			errs = append(errs, fmt.Errorf("%s, round %d: %w", s.what(), s.Round, err))
 		}
 	}
-	return errors.Join(errs...)
+	ratio := report.Ratio(m.values("tlsrelay", true, p99), m.values("tlsrelay", false, p99))
+	return errors.Join(append(errs, atMost("the ratio of the 99th percentiles", ratio.Median, m.MaxRatio))...)
 }

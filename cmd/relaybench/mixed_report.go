@@ -50,9 +50,11 @@ func (m *mixedRun) values(name string, bad bool, of func(*mixedSample) float64) 
 	return v
 }
 
+// Measures of a mixedSample.
+func p50(s *mixedSample) float64 { return s.P50 }
+func p99(s *mixedSample) float64 { return s.P99 }
+
 func (m *mixedRun) report() *mixedReport {
-	p50 := func(s *mixedSample) float64 { return s.P50 }
-	p99 := func(s *mixedSample) float64 { return s.P99 }
 	rep := &mixedReport{
 		Machine: report.ThisMachine(), Messages: m.Messages, Rate: m.Rate, Domains: m.Domains, Size: m.Size, Runs: m.runs,
 	}

@@ -33,6 +33,11 @@ func TestMixed(t *testing.T) {
 	}
 }
 
+func TestMixedBound(t *testing.T) {
+	t.Parallel()
+	testBounds(t, "mixed --messages 40 --rate 100 --domains 19 --max-ratio 0.0001", "the ratio of the 99th percentiles: ")
+}
+
 func TestMixedTable(t *testing.T) {
 	t.Parallel()
 	testTable(t, "mixed --messages 40 --rate 100 --domains 19", "\ntlsrelay  yes ")

@@ -21,6 +21,10 @@ type relayCommand struct {
 	TLS      bool  `name:"tls" help:"Only deliver over TLS."`
 	Clear    bool  `help:"Only deliver in clear text, to a sink without STARTTLS."`
 	Domains  []int `default:"1" help:"Domains that the recipients are spread over; each number is measured by itself."`
+
+	Pipelining  bool    `help:"Hand in with MAIL, RCPT and DATA in one write, as MTAs do."`
+	MinRatio    float64 `default:"0" help:"Exit code 1 if tlsrelay delivers fewer times the peer's messages a second, in any of the tables' rows."`
+	MaxCPURatio float64 `name:"max-cpu-ratio" default:"0" help:"Exit code 1 if tlsrelay takes more times the peer's CPU time a message; 0: any."`
 }
 
 func (relayCommand) Help() string {
@@ -51,6 +55,9 @@ func (c *relayCommand) check() error {
 	}
 	for _, n := range c.Domains {
 		errs = append(errs, between("domains", n, 1, mostDomains))
+	}
+	if c.Peer == "none" && (c.MinRatio > 0 || c.MaxCPURatio > 0) {
+		errs = append(errs, usageError{errors.New("--min-ratio and --max-cpu-ratio compare with a peer: add --peer postfix")})
 	}
 	if len(c.Domains) == 0 {
 		errs = append(errs, usageError{errors.New("--domains: write numbers such as 1,1000")})
@@ -149,7 +156,7 @@ func (r *relayRun) measure(ctx context.Context, w way) error {
 func (r *relayRun) once(ctx context.Context, s *relaySample, to *network) (err error) {
 	opened := to.sink.Opened()
 	c, err := r.bed.start(ctx, plan{
-		system: s.System, to: to, load: load.Options{Clients: r.Clients, Size: r.Size, Domains: s.Domains},
+		system: s.System, to: to, load: load.Options{Clients: r.Clients, Size: r.Size, Domains: s.Domains, Pipelining: r.Pipelining},
 		warm: warmUp(r.Clients, r.Messages),
 	}, newProgress(r.std.err, s.System))
 	if err != nil {
@@ -173,13 +180,18 @@ func (r *relayRun) once(ctx context.Context, s *relaySample, to *network) (err e
 
 func micros(d time.Duration) float64 { return float64(d.Microseconds()) }
 
-// problem says for which runs the books do not add up.
+// problem says for which runs the books do not add up, and which of the bounds that were given do not hold.
 func (r *relayRun) problem() error {
 	var errs []error
 	for _, s := range r.runs {
 		if err := s.Tally.problem(); err != nil {
 			errs = append(errs, fmt.Errorf("%s, %v, %d domains, round %d: %w", s.System, s.way, s.Domains, s.Round, err))
 		}
+	}
+	for _, x := range r.ratios() {
+		what := fmt.Sprintf("%v, %d domains, divided by %s: ", x.way, x.Domains, x.To)
+		errs = append(errs, atLeast(what+"messages a second", x.PerSecond.Median, r.MinRatio),
+			atMost(what+"CPU time a message", x.CPU.Median, r.MaxCPURatio))
 	}
 	return errors.Join(errs...)
 }

@@ -35,6 +35,7 @@ type relayReport struct {
 	Messages   int            `json:"messages"`
 	Size       int            `json:"size"`
 	Clients    int            `json:"clients"`
+	Pipelining bool           `json:"pipelining"`
 	Rounds     int            `json:"rounds"`
 	Summary    []relaySummary `json:"summary"`
 	Ratios     []relayRatio   `json:"ratios"`
@@ -60,12 +61,12 @@ func deliveryCPU(s *relaySample) float64        { return s.CPU }
 
 func (r *relayRun) report() *relayReport {
 	rep := &relayReport{
-		Machine: report.ThisMachine(), FileSystem: r.bed.fs, Messages: r.Messages, Size: r.Size, Clients: r.Clients, Rounds: r.Rounds,
-		Runs: r.runs,
+		Machine: report.ThisMachine(), FileSystem: r.bed.fs, Messages: r.Messages, Size: r.Size, Clients: r.Clients, Pipelining: r.Pipelining,
+		Rounds: r.Rounds,
+		Runs:   r.runs, Ratios: r.ratios(),
 	}
-	names := r.names(false)
 	for _, w := range r.ways() {
-		for _, name := range names {
+		for _, name := range r.names(false) {
 			spread := func(of func(*relaySample) float64) report.Spread { return report.SpreadOf(r.values(name, w, of)...) }
 			rep.Summary = append(rep.Summary, relaySummary{
 				System: name, way: w, PerSecond: spread(deliveredPerSecond), CPU: spread(deliveryCPU),
@@ -73,12 +74,6 @@ func (r *relayRun) report() *relayReport {
 				BenchCPU:    spread(func(s *relaySample) float64 { return s.BenchCPU }),
 				Connections: spread(func(s *relaySample) float64 { return float64(s.Connections) }),
 			})
-		}
-		for _, peer := range names[1:] {
-			ratio := func(of func(*relaySample) float64) report.Spread {
-				return report.Ratio(r.values(names[0], w, of), r.values(peer, w, of))
-			}
-			rep.Ratios = append(rep.Ratios, relayRatio{peer, w, ratio(deliveredPerSecond), ratio(deliveryCPU)})
 		}
 	}
 	for i := range r.runs {
@@ -88,6 +83,19 @@ func (r *relayRun) report() *relayReport {
 		rep.Problem = err.Error()
 	}
 	return rep
+}
+
+func (r *relayRun) ratios() (all []relayRatio) {
+	names := r.names(false)
+	for _, w := range r.ways() {
+		for _, peer := range names[1:] {
+			ratio := func(of func(*relaySample) float64) report.Spread {
+				return report.Ratio(r.values(names[0], w, of), r.values(peer, w, of))
+			}
+			all = append(all, relayRatio{peer, w, ratio(deliveredPerSecond), ratio(deliveryCPU)})
+		}
+	}
+	return all
 }
 
 func (r *relayRun) print() error {

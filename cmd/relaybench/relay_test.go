@@ -57,6 +57,13 @@ func testRelay(t *testing.T, systems []string, flags ...string) {
 	}
 }
 
+func TestRelayBounds(t *testing.T) {
+	t.Parallel()
+	postfix(t)
+	testBounds(t, "relay --messages 20 --rounds 1 --clients 2 --clear --pipelining --peer postfix --min-ratio 1000 --max-cpu-ratio 0.0001",
+		"clear, 1 domains, divided by postfix: messages a second: ", "clear, 1 domains, divided by postfix: CPU time a message: ")
+}
+
 func TestRelayTable(t *testing.T) {
 	t.Parallel()
 	code, out, errOut := command(t, "relay", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium", "--messages", "20",

@@ -24,6 +24,7 @@ type rttCommand struct {
 	Size       int           `default:"4096" help:"Bytes of a message."`
 	Chunking   bool          `help:"Only with a sink that offers CHUNKING (and PIPELINING)."`
 	Pipelining bool          `help:"Only with a sink that offers PIPELINING, but no CHUNKING."`
+	MinRate    float64       `default:"0" help:"Exit code 1 if tlsrelay delivers fewer messages a second."`
 }
 
 func (rttCommand) Help() string {
@@ -93,7 +94,11 @@ func (c *rttCommand) Run(ctx context.Context, std streams) (err error) {
 			if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
 				return fmt.Errorf("%s, %s: %w", name, offer, err)
 			}
-			if err := s.problem(); err != nil {
+			err := s.problem()
+			if name == "tlsrelay" {
+				err = errors.Join(err, atLeast("the rate", s.PerSecond, c.MinRate))
+			}
+			if err != nil {
 				problems = append(problems, fmt.Errorf("%s, %s: %w", name, offer, err))
 			}
 			rep.Runs = append(rep.Runs, s)

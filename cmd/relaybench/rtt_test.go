@@ -32,6 +32,11 @@ func TestRTT(t *testing.T) {
 	}
 }
 
+func TestRTTBound(t *testing.T) {
+	t.Parallel()
+	testBounds(t, "rtt --delay 10ms --messages 3 --chunking --min-rate 1000", "tlsrelay, CHUNKING: the rate: ")
+}
+
 func TestRTTTable(t *testing.T) {
 	t.Parallel()
 	testTable(t, "rtt --delay 10ms --messages 3 --chunking", "\nCHUNKING         tlsrelay         4  ")

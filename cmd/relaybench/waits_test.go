@@ -38,3 +38,15 @@ func testTable(t *testing.T, args, want string) {
 		t.Errorf("exit code %d, and the output lacks %q:\n%s%s", code, want, out, errOut)
 	}
 }
+
+// testBounds runs a command whose bounds cannot hold: the report is there, and the exit code says so.
+func testBounds(t *testing.T, args string, want ...string) {
+	t.Helper()
+	flags := append(strings.Fields(args), "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium", "--json")
+	code, out, errOut := command(t, flags...)
+	for _, text := range want {
+		if code != 1 || !strings.Contains(errOut, text) || !strings.Contains(out, text) || strings.Contains(errOut, "percentile in ms") {
+			t.Errorf("exit code %d, and the output lacks %q:\n%s%s", code, text, out, errOut)
+		}
+	}
+}
