@@ -38,6 +38,7 @@ func newNetwork(o sink.Options, domains int) (_ *network, err error) {
 		}
 	}()
 	n.got.Store(newArrivals(nil))
+	o.OnlyTLS = o.TLS
 	o.Received = func(m sink.Message) { n.got.Load().add(m) }
 	if n.sink, err = sink.Listen("127.0.0.1:0", o); err != nil {
 		return nil, err

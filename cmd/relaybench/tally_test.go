@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"tlsrelay/cmd/relaybench/load"
 	"tlsrelay/cmd/relaybench/sink"
+	"tlsrelay/cmd/relaybench/system"
 )
 
 // message is number n as the sink tells it.
@@ -42,6 +44,42 @@ func TestArrivals(t *testing.T) {
 		if a.add(m); a.problem() == nil {
 			t.Errorf("%+v is taken for a message of the load", m)
 		}
+	}
+}
+
+// shelf is a system of which only the queue matters.
+type shelf struct {
+	system.System
+	recipients []string
+}
+
+func (s shelf) Queue(_ context.Context, each func(system.Queued) error) error {
+	for _, r := range s.recipients {
+		if err := each(system.Queued{ID: "x", Recipient: r}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestAccount: of six acknowledged messages one came, one came twice, one is lost, one waits in vain, and two do not matter, of
+// which one is lost, too.
+func TestAccount(t *testing.T) {
+	c := &course{
+		sys: shelf{recipients: []string{load.Recipient(4, 3), load.Recipient(12, 3)}},
+		got: newArrivals(func(n int) bool { return n < 10 }), acked: map[int]time.Time{},
+	}
+	for _, n := range []int{1, 2, 3, 4, 12, 13} {
+		c.acked[n] = time.Now()
+	}
+	for _, n := range []int{1, 2, 2} {
+		c.got.add(message(n, time.Now()))
+	}
+	if err := c.account(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(c.Tally.Missing, c.Tally.Doubles, c.Tally.stuck, c.Tally.Left, c.Tally.Received); got != "[3 13] [2] [4] 1 3" {
+		t.Errorf("missing, doubles, stuck, left, received: %s", got)
 	}
 }
 

@@ -67,6 +67,11 @@ func (s *session) command(line []byte) {
 		s.startTLS()
 	case "MAIL":
 		s.forget()
+		if s.sink.opts.OnlyTLS && !s.encrypted {
+			s.put("530 5.7.0 STARTTLS first")
+			s.sink.refused.Add(1)
+			return
+		}
 		s.say("mail", "250 2.1.0 ok")
 	case "RCPT":
 		s.rcpt(line)
@@ -88,6 +93,10 @@ func (s *session) command(line []byte) {
 }
 
 func (s *session) rcpt(line []byte) {
+	if s.sink.opts.OnlyTLS && !s.encrypted {
+		s.put("503 5.5.1 MAIL first")
+		return
+	}
 	if !s.say("rcpt", "250 2.1.5 ok") {
 		return
 	}

@@ -21,6 +21,7 @@ type Options struct {
 	Tarpit  time.Duration     // before each octet of an answer
 	Replies map[string]string // other answers, by stage: see [Stages]
 
+	OnlyTLS      bool // refuse mail in clear text
 	Chunking     bool // offer CHUNKING (RFC 3030)
 	NoPipelining bool // do not offer PIPELINING
 	Connections  int  // at the same time; more are turned away with 421. 0: any number

@@ -77,6 +77,7 @@ func TestDialogue(t *testing.T) {
 		{"chunks", Options{Chunking: true}, []string{"MAIL FROM:<>", "RCPT TO:<b@y.test>", "BDAT 4\r\nab", "BDAT 2 LAST\r\n", "BDAT 0", "NOOP"},
 			"220 250 250 250 250 503 250", 1},
 		{"a chunk of nonsense", Options{Chunking: true}, []string{"MAIL FROM:<>", "BDAT x"}, "220 250 501", 0},
+		{"only over TLS", Options{TLS: true, OnlyTLS: true}, mail[:3], "220 530 503 503", 0},
 		{"refused recipient", Options{Replies: map[string]string{"rcpt": "550 5.1.1 no"}}, mail[:3], "220 250 550 503", 0},
 		{"refused content", Options{Replies: map[string]string{"dot": "451 4.7.1 later"}}, mail, "220 250 250 354 451", 0},
 		{"refused client", Options{Replies: map[string]string{"connect": "554 no"}}, []string{"EHLO c"}, "554 closed", 0},
@@ -114,6 +115,35 @@ func TestOffers(t *testing.T) {
 		if !has || lacks {
 			t.Errorf("%+v: %s %v, %s %v", c.opts, c.has, has, c.lacks, lacks)
 		}
+	}
+}
+
+// TestOneFlight: a whole message comes in one write, larger than any buffer, and all answers with the last one.
+func TestOneFlight(t *testing.T) {
+	got := make(chan Message, 2)
+	s := start(t, Options{Chunking: true, Received: func(m Message) { got <- m }})
+	c, err := net.Dial("tcp", s.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	in := bufio.NewReader(c)
+	answer(t, in)
+	body := "Message-ID: <77@x.test>\r\n\r\n" + strings.Repeat(".\r\nMAIL FROM:<x@y.test>\r\n", 5000)
+	for range 2 {
+		fmt.Fprintf(c, "MAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nBDAT %d LAST\r\n%s", len(body), body)
+		for range 3 {
+			if code := answer(t, in); code != "250" {
+				t.Fatalf("an answer is %s", code)
+			}
+		}
+		if m := <-got; m.ID != "77" || !slices.Equal(m.Recipients, []string{"b@y.test"}) {
+			t.Errorf("received %+v", m)
+		}
+	}
+	if messages, bytes, _ := s.Counts(); messages != 2 || bytes != int64(2*len(body)) {
+		t.Errorf("%d messages, %d bytes", messages, bytes)
 	}
 }
 
