@@ -154,8 +154,8 @@ func (c *course) hand(ctx context.Context, l *leg, messages int, rate float64) e
 	return nil
 }
 
-// patience is how long nothing may come before messages count as lost.
-const patience = 30 * time.Second
+// patience is how long nothing may come before no more is waited for: longer than a system waits for a host that does not answer.
+const patience = time.Minute
 
 // arrive waits until all acknowledged messages that matter have come, as long as any do. That some do not is told by the tally.
 func (c *course) arrive(ctx context.Context) error {

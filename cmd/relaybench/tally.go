@@ -45,7 +45,7 @@ func (t *tally) problem() error {
 	case len(t.Doubles) > 0:
 		return fmt.Errorf("%d messages came to the sink twice: %s", len(t.Doubles), some(t.Doubles))
 	case len(t.stuck) > 0:
-		return fmt.Errorf("%d messages are left in the queue: %s", len(t.stuck), some(t.stuck))
+		return fmt.Errorf("%d messages are still in the queue that should have been delivered: %s", len(t.stuck), some(t.stuck))
 	case t.Strange != "":
 		return errors.New(t.Strange)
 	case t.Acknowledged != t.Sent:

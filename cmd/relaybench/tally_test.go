@@ -88,7 +88,7 @@ func TestTally(t *testing.T) {
 		"":                                      {Sent: 3, Acknowledged: 3, Received: 3, Left: 1},
 		"1 acknowledged messages are lost: [7]": {Sent: 3, Acknowledged: 3, Missing: []int{7}},
 		"came to the sink twice: [7]":           {Sent: 3, Acknowledged: 3, Doubles: []int{7}},
-		"left in the queue: [7]":                {Sent: 3, Acknowledged: 3, stuck: []int{7}},
+		"should have been delivered: [7]":       {Sent: 3, Acknowledged: 3, stuck: []int{7}},
 		"of 4 messages only 3 were":             {Sent: 3, Acknowledged: 2, Refused: map[string]int{"MAIL 451": 1}},
 		"who is that":                           {Strange: "who is that"},
 	} {

@@ -10,7 +10,7 @@ import (
 // postfixDelivers has Postfix deliver at its best. A destination gets at once the connections that it otherwise gets step by
 // step; for their number see below. Connections are kept for the next message, whatever the destination, and without the
 // limit of messages on one; in TLS that takes connection reuse through tlsproxy. Hosts are known by their address, in a table that
-// is read into memory: nothing is asked of the DNS.
+// is read into memory: nothing is asked of the DNS. Processes serve more than a hundred clients before they make way for new ones.
 const postfixDelivers = `transport_maps = texthash:%s
 minimal_backoff_time = %[2]s
 maximal_backoff_time = %[2]s
@@ -21,6 +21,7 @@ smtp_connection_cache_on_demand = yes
 smtp_connection_cache_destinations = static:all
 smtp_connection_reuse_count_limit = 0
 smtp_connection_reuse_time_limit = 1h
+max_use = 10000
 `
 
 // postfixTLS: sessions are resumed where a connection is not kept.
