@@ -49,6 +49,9 @@ type Listener struct {
 	Auth     AuthMode       `toml:"auth"`
 	Networks []netip.Prefix `toml:"networks"` // clients that may relay without AUTH
 	Proxy    []netip.Prefix `toml:"proxy"`    // load balancers that begin with a PROXY header
+
+	// ClientCA is a PEM file of authorities: clients with a certificate of theirs may log in by it. "": none may.
+	ClientCA string `toml:"client_ca"`
 }
 
 // Certificate names PEM files: both, or none for a self-signed certificate.

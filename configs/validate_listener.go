@@ -28,6 +28,7 @@ func (k check) listeners() {
 		k.given(path+".auth", string(l.Auth), l.Auth.allowed())
 		k.networks(path+".networks", l.Networks, "would let a large part of the Internet relay without AUTH")
 		k.networks(path+".proxy", l.Proxy, "would let a large part of the Internet claim any address")
+		k.path(&l.ClientCA)
 		k.listenerCombination(path, l)
 	}
 }
@@ -113,6 +114,7 @@ func tooWide(n netip.Prefix) bool {
 // listenerCombination refuses settings that contradict each other or have no effect.
 func (k check) listenerCombination(path string, l *Listener) {
 	tls, networks := k.ok(path+".tls"), k.ok(path+".networks")
+	k.clientCA(path, l)
 	switch {
 	case !k.ok(path + ".auth"):
 	case tls && l.TLS == TLSOff && l.Auth != AuthOff:
@@ -124,5 +126,18 @@ func (k check) listenerCombination(path string, l *Listener) {
 	case networks && l.Auth == AuthOff && len(l.Networks) == 0:
 		k.problem(path+".auth", "with auth = \"off\" and no networks nobody could send; "+
 			"list the networks that may, or write auth = \"optional\" or \"required\"")
+	}
+}
+
+// clientCA refuses authorities that no client could come with, or need.
+func (k check) clientCA(path string, l *Listener) {
+	switch at := path + ".client_ca"; {
+	case l.ClientCA == "" || !k.ok(at, path+".tls", path+".auth"):
+	case l.TLS == TLSOff:
+		k.problem(at, "has no effect with tls = \"off\", because clients show certificates in TLS only; "+
+			"write tls = \"starttls\" or \"implicit\", or leave client_ca out")
+	case l.Auth == AuthOff:
+		k.problem(at, "has no effect with auth = \"off\", because a certificate is a way to log in; "+
+			"write auth = \"optional\" or \"required\", or leave client_ca out")
 	}
 }

@@ -31,6 +31,9 @@ func (k check) socket(path string, l *Listener, known map[string]bool) {
 	if len(l.Networks) > 0 && k.ok(path+".networks") {
 		k.problem(path+".networks", "has no effect at a socket: every user who can open it may send; leave networks out")
 	}
+	if l.ClientCA != "" && k.ok(path+".client_ca") {
+		k.problem(path+".client_ca", "has no effect at a socket, where there is no TLS; leave client_ca out")
+	}
 	if len(l.Proxy) > 0 && k.ok(path+".proxy") {
 		k.problem(path+".proxy", "has no effect at a socket, where no load balancer connects; leave proxy out")
 	}

@@ -101,6 +101,10 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 	if err != nil {
 		return nil, err
 	}
+	authorities, err := clientAuthorities(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	o := submission.Options{
 		Hostname:    cfg.Hostname,
 		TLSConfig:   tlsConfig,
@@ -122,6 +126,7 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{
 			Address: l.Address, TLS: tlsModes[l.TLS], Auth: authModes[l.Auth], Networks: l.Networks, Proxy: l.Proxy,
+			ClientCAs: authorities[l.ClientCA],
 		})
 	}
 	s := submission.New(o)

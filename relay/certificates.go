@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"path/filepath"
 
@@ -41,4 +42,20 @@ func acmeOf(cfg *configs.Config, log *slog.Logger) (*certificate.ACME, error) {
 		Names: cfg.ACME.Names, Email: cfg.ACME.Email, Directory: cfg.ACME.Directory, HTTP: cfg.ACME.HTTP,
 		Dir: filepath.Join(cfg.DataDir, "acme"), Fallback: fallback, Log: log,
 	})
+}
+
+// clientAuthorities gives the authorities of each client_ca file that a listener names; none for the empty name.
+func clientAuthorities(cfg *configs.Config, log *slog.Logger) (map[string]func() *x509.CertPool, error) {
+	pools := map[string]func() *x509.CertPool{}
+	for _, l := range cfg.Listeners {
+		if l.ClientCA == "" || pools[l.ClientCA] != nil {
+			continue
+		}
+		a, err := certificate.NewAuthorities(l.ClientCA, log)
+		if err != nil {
+			return nil, err
+		}
+		pools[l.ClientCA] = a.Pool
+	}
+	return pools, nil
 }

@@ -114,7 +114,9 @@ func Check(cfg *configs.Config) error {
 		_, err := certificatesOf(cfg, slog.New(slog.DiscardHandler))
 		errs = append(errs, err)
 	}
-	_, err := loadKeys(cfg)
+	_, err := clientAuthorities(cfg, slog.New(slog.DiscardHandler))
+	errs = append(errs, err)
+	_, err = loadKeys(cfg)
 	errs = append(errs, err)
 	_, err = routesOf(cfg)
 	return errors.Join(append(errs, err)...)

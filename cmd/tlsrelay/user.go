@@ -31,12 +31,14 @@ func (f accountsFlag) accounts() (*relay.Accounts, error) {
 
 type userAddCommand struct {
 	accountsFlag
-	Name string `arg:"" help:"Name of the account, such as app or app@example.org."`
+	Name       string `arg:"" help:"Name of the account, such as app or app@example.org."`
+	NoPassword bool   `help:"Set no password: only a client certificate can log in."`
 }
 
 func (userAddCommand) Help() string {
 	return `Asks for the password twice, or reads it from the first line of standard input if that is no terminal. A running
-relay knows the account at once.
+relay knows the account at once. With --no-password it asks for none: then the account is for clients that show a
+certificate with its name (client_ca in the configuration), until user passwd sets a password.
 
 Example: tlsrelay user add app@example.org < password.txt`
 }
@@ -45,6 +47,13 @@ func (c *userAddCommand) Run(std streams) error {
 	accounts, err := c.accounts()
 	if err != nil {
 		return err
+	}
+	if c.NoPassword {
+		if err := accounts.AddWithoutPassword(c.Name); err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "account %s can log in with a client certificate\n", c.Name)
+		return nil
 	}
 	password, err := readPassword(std)
 	if err != nil {
@@ -112,8 +121,9 @@ type userListCommand struct {
 }
 
 func (userListCommand) Help() string {
-	return `Each with the kind of its password hash: argon2id, or bcrypt or sha512-crypt if it was imported. SCRAM is said where
-SCRAM-SHA-256 works, too; the relay offers it when it does for all of them.
+	return `Each with the kind of its password hash: argon2id, or bcrypt or sha512-crypt if it was imported; none if no
+password is set, so that only a client certificate can log in. SCRAM is said where SCRAM-SHA-256 works, too; the relay
+offers it when it does for all that have a password.
 
 Example: tlsrelay user list --json`
 }

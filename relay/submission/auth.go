@@ -13,6 +13,7 @@ const (
 	login     = sasl.Login // draft-murchison-sasl-login, for old clients
 	scram256  = "SCRAM-SHA-256"
 	scramPlus = "SCRAM-SHA-256-PLUS" // RFC 7677: bound to the TLS connection
+	external  = sasl.External        // RFC 4422, appendix A: by a client certificate
 )
 
 // mechanisms lists those that can work on this connection, in the order in which EHLO names them.
@@ -23,6 +24,9 @@ func (g *guard) mechanisms() []string {
 		if g.binding().IsSupported() {
 			list = append(list, scramPlus)
 		}
+	}
+	if g.hasCertificate() {
+		list = append(list, external)
 	}
 	return list
 }
@@ -37,6 +41,8 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 		return &loginServer{authenticate: s.authenticate}, nil
 	case scram256, scramPlus:
 		return s.newSCRAM(mechanism == scramPlus), nil
+	case external:
+		return &externalServer{session: s}, nil
 	}
 	return plainServer{sasl.NewPlainServer(func(identity, name, password string) error {
 		if identity != "" && identity != name { // nobody may act for another account

@@ -3,6 +3,7 @@ package submission
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,9 @@ type Listener struct {
 	Auth     AuthMode
 	Networks []netip.Prefix // clients that may relay without AUTH
 	Proxy    []netip.Prefix // peers that begin with a PROXY header, which names the client
+
+	// ClientCAs gives the authorities whose client certificates are taken for AUTH EXTERNAL; nil: no client is asked for one.
+	ClientCAs func() *x509.CertPool
 }
 
 // Accounts knows the accounts and their passwords. An error says that it could not tell.
@@ -110,6 +114,8 @@ func (o *Options) check() error {
 			return fmt.Errorf("listener %s: AUTH is required but never possible without TLS", l.name())
 		case isSocket(l.Address) && (l.TLS != TLSOff || l.Auth != AuthOff):
 			return fmt.Errorf("listener %s: a socket has neither TLS nor AUTH", l.name())
+		case l.ClientCAs != nil && !l.canLogin():
+			return fmt.Errorf("listener %s: client certificates are for AUTH, over TLS", l.name())
 		case l.Auth != AuthOff && o.Accounts == nil:
 			return fmt.Errorf("listener %s: AUTH needs accounts", l.name())
 		}

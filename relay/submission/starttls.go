@@ -38,14 +38,14 @@ func (g *guard) handshake() error {
 	defer cancel()
 	turns := g.srv.turns
 	wire := &handshakeConn{Conn: g.wire, turns: turns}
-	conn := tls.Server(wire, g.srv.tls)
+	conn := tls.Server(wire, g.srv.tlsAt(g.on))
 	turns.take()
 	defer func() {
 		wire.turns = nil
 		turns.give()
 	}()
 	if err := conn.HandshakeContext(ctx); err != nil {
-		g.srv.opts.Log.Info("TLS handshake failed", "client", clientText(g.client), "error", err.Error())
+		g.logHandshake(err)
 		return err
 	}
 	state := conn.ConnectionState()

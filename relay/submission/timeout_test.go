@@ -15,7 +15,7 @@ func inTime(t *testing.T, f func(t *testing.T)) {
 }
 
 // meanwhile runs f beside the test, which does not end before it.
-func meanwhile(t *testing.T, f func()) {
+func meanwhile(t testing.TB, f func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
 	t.Cleanup(func() { <-done })

@@ -1,6 +1,7 @@
 // Package account keeps the accounts for SMTP AUTH in one file that only this program writes: a line an account, the
 // name, a colon, and the hash of its password. New passwords get an Argon2id hash in PHC format and, after another colon, the
-// keys for SCRAM-SHA-256; bcrypt and SHA-512-crypt come from other systems, by [File.Import].
+// keys for SCRAM-SHA-256; bcrypt and SHA-512-crypt come from other systems, by [File.Import]. In place of a hash, "!" means that
+// there is no password.
 package account
 
 import (
@@ -60,13 +61,7 @@ func (f *File) Add(name, password string) error {
 	if err != nil {
 		return err
 	}
-	return f.change(func(records map[string]record) error {
-		if _, found := records[name]; found {
-			return fmt.Errorf("account %q: %w", name, ErrExists)
-		}
-		records[name] = r
-		return nil
-	})
+	return f.add(name, r)
 }
 
 // SetPassword gives an account another password, which counts from the next login on. ErrUnknown if there is none of that
@@ -99,7 +94,7 @@ func (f *File) Remove(name string) error {
 // Account is what may be told about one.
 type Account struct {
 	Name  string `json:"name"`
-	Hash  string `json:"hash"`  // the kind: "argon2id", "bcrypt" or "sha512-crypt"
+	Hash  string `json:"hash"`  // the kind: "argon2id", "bcrypt", "sha512-crypt", or "none" if no password is set
 	SCRAM bool   `json:"scram"` // it can log in with SCRAM-SHA-256
 }
 

@@ -96,6 +96,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("app:$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA\n")
 	f.Add("b:" + bcrypted + "\nc:" + crypted + "\n")
 	f.Add("d:" + bcrypted + ":" + newKeys(secret).String() + "\n")
+	f.Add("e:!\n")
 	f.Add("nonsense")
 	f.Fuzz(func(t *testing.T, content string) {
 		addImported(map[string]record{}, content)

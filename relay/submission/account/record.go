@@ -29,6 +29,9 @@ func (r record) String() string {
 
 // parseRecord reads what String wrote.
 func parseRecord(text string) (r record, err error) {
+	if text == (noPassword{}).String() {
+		return record{hash: noPassword{}}, nil
+	}
 	hashText, keysText, found := strings.Cut(text, ":")
 	if r.hash, err = parseHash(hashText); err != nil {
 		return r, err

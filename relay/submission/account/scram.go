@@ -80,12 +80,17 @@ func (f *File) SCRAM() bool {
 	if err != nil {
 		return false
 	}
+	some := false
 	for _, r := range records {
+		if _, none := r.hash.(noPassword); none {
+			continue
+		}
 		if r.keys == nil {
 			return false
 		}
+		some = true
 	}
-	return len(records) > 0
+	return some
 }
 
 // Keys gives what SCRAM-SHA-256 asks for. For an account that does not exist, or has no keys, they fit no password, and look
