@@ -31,6 +31,7 @@ type Config struct {
 	Listeners   []Listener  `toml:"listener"`  // at least one
 	Certificate Certificate `toml:"certificate"`
 	ACME        ACME        `toml:"acme"`
+	Accounts    Accounts    `toml:"accounts"`
 	Limits      Limits      `toml:"limits"`
 	Tenants     []Tenant    `toml:"tenant"`
 	DKIM        DKIM        `toml:"dkim"`
@@ -73,6 +74,11 @@ type ACME struct {
 	Email     string   `toml:"email"`
 	Directory string   `toml:"directory"` // URL; "": Let's Encrypt
 	HTTP      string   `toml:"http"`      // address for proofs by HTTP-01; never empty with names
+}
+
+// Accounts says where accounts are kept, beside the file of the relay's own.
+type Accounts struct {
+	Dovecot string `toml:"dovecot"` // its auth-client socket; "" for none
 }
 
 // Limits bounds what comes in.

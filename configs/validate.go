@@ -35,6 +35,7 @@ func (k check) all() {
 	k.certificate()
 	k.acme()
 	k.path(&k.c.DKIM.Keys)
+	k.accounts()
 	k.limits()
 	k.dnsAndDelivery()
 	k.tenants()

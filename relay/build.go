@@ -20,6 +20,7 @@ import (
 	"tlsrelay/relay/message"
 	"tlsrelay/relay/notice"
 	"tlsrelay/relay/submission"
+	"tlsrelay/relay/submission/dovecot"
 	"tlsrelay/relay/submission/tenant"
 	"tlsrelay/tlspolicy"
 )
@@ -96,7 +97,7 @@ func newNotifier(cfg *configs.Config, hostname string) notice.Composer {
 }
 
 func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, tenants *tenant.Tenants, signer message.Signer,
-	log *slog.Logger) (*submission.Server, error) {
+	passwords *dovecot.Client, log *slog.Logger) (*submission.Server, error) {
 	accounts, err := OpenAccounts(cfg)
 	if err != nil {
 		return nil, err
@@ -122,6 +123,9 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 		Signer:     signer,
 		RequireTLS: routesAll(cfg),
 		Tenants:    tenants,
+	}
+	if passwords != nil { // or else the interface would not be nil
+		o.Dovecot = passwords
 	}
 	for _, l := range cfg.Listeners {
 		o.Listeners = append(o.Listeners, submission.Listener{

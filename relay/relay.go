@@ -17,6 +17,7 @@ import (
 	"tlsrelay/relay/dkim"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/submission"
+	"tlsrelay/relay/submission/dovecot"
 	"tlsrelay/relay/submission/tenant"
 )
 
@@ -32,7 +33,8 @@ type Relay struct {
 	front     *submission.Server
 	control   net.Listener
 
-	certificates certificates // of the listeners; nil if none has TLS
+	certificates certificates    // of the listeners; nil if none has TLS
+	dovecot      *dovecot.Client // nil: there are only accounts of the relay's own
 
 	reloading sync.Mutex
 	retired   *dns.Cache // of the configuration before this one; nil: the same
@@ -89,7 +91,10 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		Log:       log,
 	})
 	r.tenants = newTenants(cfg, log)
-	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.tenants, r.signer, log)
+	if cfg.Accounts.Dovecot != "" {
+		r.dovecot = dovecot.New(cfg.Accounts.Dovecot, log)
+	}
+	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.tenants, r.signer, r.dovecot, log)
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +158,9 @@ func (r *Relay) close() error {
 	var errs []error
 	if r.front != nil {
 		errs = append(errs, r.front.Close())
+	}
+	if r.dovecot != nil {
+		errs = append(errs, r.dovecot.Close())
 	}
 	if r.control != nil {
 		r.control.Close()

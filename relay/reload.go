@@ -145,6 +145,7 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"listener", start.Listeners, now.Listeners},
 		{"certificate", start.Certificate, now.Certificate},
 		{"acme", start.ACME, now.ACME},
+		{"accounts", start.Accounts, now.Accounts},
 		{"limits", start.Limits, now.Limits},
 		{"delivery.connections", start.Delivery.Connections, now.Delivery.Connections},
 		{"queue.lifetime of new mail", start.Queue.Lifetime, now.Queue.Lifetime},

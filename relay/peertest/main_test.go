@@ -43,6 +43,10 @@ func needPackages(t *testing.T, names ...string) {
 			need.Programs(t, "exim4")
 			_, err := user.Lookup(eximUser)
 			need.That(t, "the user "+eximUser, err)
+		case "dovecot-core":
+			need.Programs(t, "dovecot")
+			_, err := user.Lookup("dovecot")
+			need.That(t, "the user dovecot", err)
 		case "node-nodemailer":
 			need.Programs(t, "node")
 			_, err := os.Stat(nodeModules + "/nodemailer")

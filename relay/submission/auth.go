@@ -19,7 +19,7 @@ const (
 // mechanisms lists those that can work on this connection, in the order in which EHLO names them.
 func (g *guard) mechanisms() []string {
 	list := []string{plain, login}
-	if g.srv.opts.Accounts.SCRAM() {
+	if g.srv.opts.Dovecot == nil && g.srv.opts.Accounts.SCRAM() {
 		list = append(list, scram256)
 		if g.binding().IsSupported() {
 			list = append(list, scramPlus)
@@ -54,12 +54,13 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 
 // authenticate logs in with a password.
 func (s *session) authenticate(name, password string) error {
-	err := s.login(name, func() (bool, error) {
-		ok, err := s.guard.srv.opts.Accounts.Verify(name, password)
+	user := ""
+	err := s.login(name, func() (ok bool, err error) {
+		user, ok, err = s.checkPassword(name, password)
 		return ok && name != "" && password != "", err
 	})
 	if err == nil {
-		err = s.guard.logIn(name)
+		err = s.guard.logIn(user)
 	}
 	return err
 }

@@ -2,19 +2,23 @@ package submission
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"tlsrelay/relay/submission/dovecot"
 	"tlsrelay/relay/submission/guess"
 )
 
 // login is nil if verify finds that the client may use the account. A client that guesses is not asked for long: then verify
-// does not run, and the reply tells when a login is possible again.
+// does not run, and the reply tells when a login is possible again. Guesses are counted without regard to case: for Dovecot, all
+// spellings are one account.
 func (s *session) login(name string, verify func() (bool, error)) error {
 	g := s.guard
-	watch, from := g.srv.guesses, s.guesser()
-	if b := watch.Blocked(from, name); b != nil {
+	watch, from, counted := g.srv.guesses, s.guesser(), strings.ToLower(name)
+	if b := watch.Blocked(from, counted); b != nil {
 		return s.blocked(b)
 	}
 	begin := time.Now()
@@ -22,7 +26,7 @@ func (s *session) login(name string, verify func() (bool, error)) error {
 	if err != nil {
 		return s.cannotCheck(err)
 	}
-	v := watch.Judge(from, name, ok)
+	v := watch.Judge(from, counted, ok)
 	switch {
 	case v.Refused != nil:
 		return s.blocked(v.Refused)
@@ -31,14 +35,16 @@ func (s *session) login(name string, verify func() (bool, error)) error {
 	}
 	s.logFailure(name, v.Began)
 	// From the beginning: how long the check took would tell whether there is such an account.
-	wait(g.srv.running, time.Until(begin.Add(v.Delay)))
+	wait(g.srv.running, time.Until(begin.Add(max(v.Delay, g.srv.leastDelay()))))
 	g.failedLogins++
 	return smtpReply(535, "5.7.8", "Wrong user name or password")
 }
 
 // cannotCheck is the reply when the accounts are out of reach. It counts for nothing.
 func (s *session) cannotCheck(err error) *smtp.SMTPError {
-	s.guard.srv.opts.Log.Error("cannot check a login", "client", clientText(s.guard.client), "error", err)
+	if !errors.Is(err, dovecot.ErrUnavailable) { // that is logged, once for many
+		s.guard.srv.opts.Log.Error("cannot check a login", "client", clientText(s.guard.client), "error", err)
+	}
 	return smtpReply(454, "4.7.0", "Logins cannot be checked now, try again later")
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"tlsrelay/queue"
 	"tlsrelay/relay/message"
+	"tlsrelay/relay/submission/dovecot"
 	"tlsrelay/relay/submission/tenant"
 )
 
@@ -57,6 +58,12 @@ type Accounts interface {
 	Keys(name string) (scram.StoredCredentials, error) // for SCRAM-SHA-256; of an unknown account, some that fit nothing
 }
 
+// Dovecot knows passwords of accounts that are kept elsewhere. user is the account that a password belongs to, which may be
+// spelt otherwise than it was asked for. The only error is [dovecot.ErrUnavailable]; it is logged already.
+type Dovecot interface {
+	Check(ctx context.Context, l dovecot.Login) (user string, ok bool, err error)
+}
+
 // Queue takes messages over. When Enqueue returns nil, the message is on stable storage. All methods return soon after
 // ctx ends; Enqueue and NewBody answer with [queue.ErrFull] when there is no room.
 type Queue interface {
@@ -65,7 +72,7 @@ type Queue interface {
 	Enqueue(ctx context.Context, item queue.Item, body queue.Body) error
 }
 
-// Options is what a [Server] needs. All but TLSConfig, Accounts, Tenants and Signer must be set; the first two if a listener asks
+// Options is what a [Server] needs. All but TLSConfig, Accounts, Dovecot, Tenants and Signer must be set; the first two if a listener asks
 // for them.
 type Options struct {
 	Hostname    string // in greeting, EHLO and trace fields; domain of <postmaster>
@@ -80,6 +87,7 @@ type Options struct {
 	ConnectionsPerAddress int
 
 	Accounts Accounts      // for AUTH
+	Dovecot  Dovecot       // for AUTH with names that are not in Accounts; nil: there are no others
 	Queue    Queue         // takes the messages
 	Lifetime time.Duration // of a message in the queue
 	Log      *slog.Logger
