@@ -124,6 +124,7 @@ func (s *Scheduler) attempt(ctx context.Context, lane Lane, c claimed, next func
 	now := s.opts.Now()
 	if e.health = done.Site; done.Site == HealthBad {
 		e.why = done.Outcomes[0]
+		e.why.End = now
 	}
 	var t Transition
 	if ctx.Err() == nil {

@@ -8,8 +8,9 @@ import (
 	"unicode"
 )
 
-// logOutcomes writes one line an attempt and recipient. Scripts read these lines: keys stay as they are.
-func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time) {
+// logOutcomes writes one line an attempt and recipient, with what is to be said in addition. Scripts read these lines: keys
+// stay as they are.
+func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time, more ...any) {
 	for _, u := range t.Recipients {
 		r, o := u.Recipient, u.Recipient.Last
 		if r.Attempts == job.Item.Recipients[u.Index].Attempts {
@@ -33,7 +34,7 @@ func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time) {
 		if o.Detail != "" {
 			line = append(line, "detail", Printable(o.Detail)) // what this side saw
 		}
-		s.opts.Log.Log(context.Background(), level, "delivery", line...)
+		s.opts.Log.Log(context.Background(), level, "delivery", append(line, more...)...)
 	}
 	for _, i := range t.Dropped {
 		s.opts.Log.Warn("dropped", "id", job.Item.ID, "recipient", job.Item.Recipients[i].Address,

@@ -3,18 +3,20 @@ package queue
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // postponeBatch is how many jobs one commit defers.
 const postponeBatch = 200
 
-// postpone defers jobs as if each had met what another message met at their site a moment ago, and gives the hints for them.
-// A message whose lifetime is over ends by it: its site was tried when its time had come.
-func (s *Scheduler) postpone(ctx context.Context, jobs []jobRef, why Outcome) []DueJob {
+// postpone defers jobs as if each had met what another message met at their site, and gives the hints for them. A message whose
+// lifetime is over ends by it if its site was tried since its time had come; otherwise it waits until the site has rested, for
+// an attempt of its own.
+func (s *Scheduler) postpone(ctx context.Context, jobs []jobRef, why Outcome, rested time.Time) []DueJob {
 	var due []DueJob
 	for len(jobs) > 0 && ctx.Err() == nil {
 		n := min(len(jobs), postponeBatch)
-		due = append(due, s.postponePage(ctx, jobs[:n], why)...)
+		due = append(due, s.postponePage(ctx, jobs[:n], why, rested)...)
 		jobs = jobs[n:]
 	}
 	return due
@@ -26,7 +28,7 @@ type postponed struct {
 	t Transition
 }
 
-func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome) []DueJob {
+func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome, rested time.Time) []DueJob {
 	var due []DueJob
 	var page []postponed
 	batch := &Batch{}
@@ -39,6 +41,11 @@ func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome
 			}
 			continue
 		}
+		if !now.Before(c.job.Item.Expires) && c.due().After(why.End) {
+			s.release(context.WithoutCancel(ctx), c.key, c.token)
+			due = append(due, DueJob{c.key, rested})
+			continue
+		}
 		outcomes := make([]Outcome, len(c.job.Recipients))
 		for i := range outcomes {
 			outcomes[i] = why
@@ -49,7 +56,7 @@ func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome
 	}
 	together := s.commitTogether(ctx, page, batch)
 	for _, p := range page {
-		log := func() { s.logOutcomes(p.job, p.t, now) }
+		log := func() { s.logOutcomes(p.job, p.t, now, "tried", false) }
 		if together {
 			log()
 		} else {
@@ -57,6 +64,17 @@ func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome
 		}
 		if next := earliest(p.later, p.t); !next.IsZero() {
 			due = append(due, DueJob{p.key, next})
+		}
+	}
+	return due
+}
+
+// due is when the time of all recipients had come.
+func (c *claimed) due() time.Time {
+	var due time.Time
+	for _, i := range c.job.Recipients {
+		if at := c.job.Item.Recipients[i].NextAttempt; at.After(due) {
+			due = at
 		}
 	}
 	return due

@@ -36,6 +36,7 @@ type ready struct {
 	asking  int
 
 	sites  map[string]*site
+	atRest map[*site]struct{}
 	turn   fifo[*site] // those that may start a job, each once, served in turn
 	paused pausedSites // those that have to wait
 
@@ -54,7 +55,7 @@ const quantum = 50
 func newReady(limit int, siteOf func(string) (Site, bool)) *ready {
 	return &ready{
 		latest: math.MaxInt64, siteOf: siteOf, unknown: make(map[string]*fifo[jobRef]),
-		sites: make(map[string]*site), limit: limit, idle: list.New(),
+		sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, idle: list.New(),
 	}
 }
 
@@ -179,6 +180,25 @@ func (r *ready) resume(now int64) {
 		}
 		r.enqueue(p.site, now)
 	}
+}
+
+// restingJobs gives the sites at rest that have jobs, and these jobs: they need not be tried. postponed must be told of the end.
+func (r *ready) restingJobs(now int64) map[*site][]jobRef {
+	var all map[*site][]jobRef
+	for s := range r.atRest {
+		switch {
+		case s.resting <= now:
+			delete(r.atRest, s)
+			r.enqueue(s, now)
+		case s.jobs.len() > 0 && !s.putting:
+			if all == nil {
+				all = make(map[*site][]jobRef)
+			}
+			s.putting = true
+			all[s] = s.jobs.all()
+		}
+	}
+	return all
 }
 
 // full reports whether no job can start before an attempt ends.

@@ -420,7 +420,7 @@ func TestReadyRests(t *testing.T) {
 		t.Fatalf("%d attempts at first", len(running))
 	}
 	s := f.sites["a.test"]
-	pause := s.rest(f.now, schedule)
+	pause := s.rest(f.now, Outcome{}, schedule)
 	for _, job := range running {
 		if more := f.finish(job, time.Time{}); len(more) != 0 {
 			t.Errorf("started %v at rest", more)
@@ -434,7 +434,7 @@ func TestReadyRests(t *testing.T) {
 	if len(trial) != 1 {
 		t.Fatalf("%d trials", len(trial))
 	}
-	if again := s.rest(f.now, schedule); again < 2*firstRest {
+	if again := s.rest(f.now, Outcome{}, schedule); again < 2*firstRest {
 		t.Errorf("the second pause is %v", again)
 	}
 	f.finish(trial[0], time.Time{})
@@ -443,7 +443,7 @@ func TestReadyRests(t *testing.T) {
 	if jobs := f.step(); len(jobs) != 1 {
 		t.Errorf("an operator's command started %v", jobs)
 	}
-	s.rest(f.now, schedule)
+	s.rest(f.now, Outcome{}, schedule)
 	f.reconsider(stamp(f.now))
 	f.stop()
 	if s.jobs.len() != 0 || s.wake() > stamp(f.now) {

@@ -46,7 +46,7 @@ type Scheduler struct {
 	asks     chan *worker  // that want a job ahead
 	leaves   chan *worker  // that were idle long enough
 	answers  chan answer
-	returned chan []DueJob // from postponements
+	returned chan returned // from postponements
 
 	running sync.WaitGroup // workers, questions and postponements
 }
@@ -55,6 +55,12 @@ type Scheduler struct {
 type answer struct {
 	destination string
 	site        Site
+}
+
+// returned are hints for jobs that were postponed.
+type returned struct {
+	site *site
+	jobs []DueJob
 }
 
 // maxSleep bounds how long the scheduler waits without looking at the clock, which may have been set meanwhile.
@@ -73,7 +79,7 @@ func NewScheduler(o SchedulerOptions) *Scheduler {
 		asks:     make(chan *worker),
 		leaves:   make(chan *worker),
 		answers:  make(chan answer),
-		returned: make(chan []DueJob),
+		returned: make(chan returned),
 	}
 }
 
@@ -140,6 +146,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		for _, w := range r.start(now) {
 			s.running.Go(func() { s.work(attempts, w) })
 		}
+		for at, jobs := range r.restingJobs(stamp(now)) {
+			s.running.Go(func() { s.returned <- returned{at, s.postpone(attempts, jobs, at.why, time.Unix(0, at.resting))} })
+		}
 		for _, destination := range r.questions() {
 			s.running.Go(func() { s.answers <- answer{destination, s.opts.Deliverer.Resolve(attempts, destination)} })
 		}
@@ -155,15 +164,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			r.reconsider(stamp(s.opts.Now()))
 		case <-timer.C:
 		case e := <-s.reports:
-			s.take(attempts, r, e)
+			s.take(r, e)
 		case w := <-s.asks:
 			r.ahead(w, s.opts.Now())
 		case w := <-s.leaves:
 			r.leave(w)
 		case a := <-s.answers:
 			r.answer(a.destination, a.site, stamp(s.opts.Now()))
-		case jobs := <-s.returned:
-			r.add(jobs...)
+		case p := <-s.returned:
+			p.site.putting = false
+			r.add(p.jobs...)
 		}
 	}
 }
@@ -184,7 +194,7 @@ func (s *Scheduler) look(r *ready, now time.Time, clock *time.Time) {
 }
 
 // take puts to use what a worker tells.
-func (s *Scheduler) take(ctx context.Context, r *ready, e report) {
+func (s *Scheduler) take(r *ready, e report) {
 	now := s.opts.Now()
 	for _, f := range e.ended {
 		if !f.next.IsZero() {
@@ -192,16 +202,14 @@ func (s *Scheduler) take(ctx context.Context, r *ready, e report) {
 		}
 		r.add(f.notices...)
 	}
-	if jobs := s.judge(r, e, now); len(jobs) > 0 {
-		s.running.Go(func() { s.returned <- s.postpone(ctx, jobs, e.why) })
-	}
+	s.judge(r, e, now)
 	if !e.more {
 		r.next(e.worker, now)
 	}
 }
 
-// judge notes what an attempt showed of its site. It gives the jobs that need not be tried because of that.
-func (s *Scheduler) judge(r *ready, e report, now time.Time) []jobRef {
+// judge notes what an attempt showed of its site.
+func (s *Scheduler) judge(r *ready, e report, now time.Time) {
 	at := e.worker.site
 	switch e.health {
 	case HealthGood:
@@ -212,15 +220,13 @@ func (s *Scheduler) judge(r *ready, e report, now time.Time) []jobRef {
 		at.window.good(at.Workers)
 	case HealthBad:
 		if !at.window.bad() || at.resting > stamp(now) {
-			return nil
+			return
 		}
-		pause := at.rest(now, s.opts.Schedule())
-		jobs := at.jobs.all()
+		pause := at.rest(now, e.why, s.opts.Schedule())
+		r.atRest[at] = struct{}{}
 		s.opts.Log.Warn("site rests", "site", Printable(at.Name), "pause", pause.Round(time.Second).String(),
-			"deferred", len(jobs), "cause", e.why.Cause, "reply", Printable(e.why.Reply), "detail", Printable(e.why.Detail))
-		return jobs
+			"waiting", at.jobs.len(), "cause", e.why.Cause, "reply", Printable(e.why.Reply), "detail", Printable(e.why.Detail))
 	}
-	return nil
 }
 
 // load reads the jobs of the whole store.

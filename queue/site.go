@@ -16,10 +16,12 @@ type site struct {
 
 	window  window
 	bucket  bucket
-	pauses  int   // suspensions since an attempt went well
-	resting int64 // suspended until then, as a stamp
-	inTurn  bool  // it stands in ready.turn
-	alarm   int64 // the earliest time for which it stands in ready.paused; math.MaxInt64 if it does not
+	pauses  int     // suspensions since an attempt went well
+	resting int64   // suspended until then, as a stamp
+	why     Outcome // of the attempt after which it was suspended
+	putting bool    // jobs are being postponed
+	inTurn  bool    // it stands in ready.turn
+	alarm   int64   // the earliest time for which it stands in ready.paused; math.MaxInt64 if it does not
 }
 
 // The bounds of a window, and of the pauses when a site does not work at all.
@@ -82,12 +84,12 @@ func (s *site) take(now int64) jobRef {
 
 // forgettable reports whether nothing would be lost with the site.
 func (s *site) forgettable(now int64) bool {
-	return s.jobs.len() == 0 && s.busy == 0 && len(s.idle) == 0 && s.resting <= now && now-s.used > int64(longestRest)
+	return s.jobs.len() == 0 && s.busy == 0 && len(s.idle) == 0 && !s.putting && s.resting <= now && now-s.used > int64(longestRest)
 }
 
-// rest suspends the site: what is ready will be deferred, and after a pause one job is tried. Pauses grow, but none is longer than
+// rest suspends the site: what is or comes ready will be deferred, and after a pause one job is tried. Pauses grow, but none is longer than
 // a job alone would wait; the spread keeps sites that failed together from coming back together.
-func (s *site) rest(now time.Time, schedule Schedule) time.Duration {
+func (s *site) rest(now time.Time, why Outcome, schedule Schedule) time.Duration {
 	pause := min(firstRest<<min(s.pauses, 10), longestRest, schedule.base(s.pauses+1))
 	h := fnv1a(fnvBasis)
 	for i := range len(s.Name) {
@@ -98,7 +100,7 @@ func (s *site) rest(now time.Time, schedule Schedule) time.Duration {
 		pause += time.Duration(uint64(h) % uint64(spread))
 	}
 	s.pauses++
-	s.resting = stamp(now.Add(pause))
+	s.resting, s.why = stamp(now.Add(pause)), why
 	s.window.trial()
 	return pause
 }

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,38 @@ func TestSiteRests(t *testing.T) {
 		}
 		if len(h.ramp) < 3 || h.ramp[0] != 1 {
 			t.Errorf("no ramp: %v", h.ramp)
+		}
+	})
+}
+
+// Mail that comes while its site rests says at once why it waits.
+func TestMailForARestingSite(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost()
+		h.down.Store(true)
+		st := prepare(openSpool(t, dir), h, time.Now)
+		st.run(t)
+		for range 5 {
+			st.enqueue(t, "a@app.test", "b@dead.test")
+		}
+		time.Sleep(20 * time.Second)
+		before := len(h.attempts("dead.test"))
+		id := st.enqueue(t, "a@app.test", "late@dead.test")
+		time.Sleep(time.Second)
+		item, err := st.store.Get(context.Background(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := item.Recipients[0]; r.Attempts != 1 || r.Last.Cause != "connection-refused" {
+			t.Errorf("%d attempts, %+v", r.Attempts, r.Last)
+		}
+		if n := len(h.attempts("dead.test")); n != before {
+			t.Errorf("%d attempts while the site rests", n-before)
+		}
+		st.stop()
+		if !strings.Contains(st.log.String(), "recipient=late@dead.test") || !strings.Contains(st.log.String(), "tried=false") {
+			t.Errorf("the log does not tell:\n%s", &st.log)
 		}
 	})
 }
