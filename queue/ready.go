@@ -237,7 +237,8 @@ func (r *ready) reconsider(now int64) {
 		for s.jobs.len() > 0 {
 			r.waiting.push(hint{now, s.jobs.pop()})
 		}
-		s.resting, s.pauses, s.bucket = math.MinInt64, 0, bucket{}
+		s.recover()
+		s.bucket = bucket{}
 	}
 }
 

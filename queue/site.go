@@ -16,12 +16,12 @@ type site struct {
 
 	window  window
 	bucket  bucket
-	pauses  int     // suspensions since an attempt went well
-	resting int64   // suspended until then, as a stamp
-	why     Outcome // of the attempt after which it was suspended
-	putting bool    // jobs are being postponed
-	inTurn  bool    // it stands in ready.turn
-	alarm   int64   // the earliest time for which it stands in ready.paused; math.MaxInt64 if it does not
+	pauses  int      // suspensions since an attempt went well
+	resting int64    // suspended until then, as a stamp
+	why     *Outcome // of the attempt after which it was suspended
+	putting bool     // jobs are being postponed
+	inTurn  bool     // it stands in ready.turn
+	alarm   int64    // the earliest time for which it stands in ready.paused; math.MaxInt64 if it does not
 }
 
 // The bounds of a window, and of the pauses when a site does not work at all.
@@ -100,10 +100,13 @@ func (s *site) rest(now time.Time, why Outcome, schedule Schedule) time.Duration
 		pause += time.Duration(uint64(h) % uint64(spread))
 	}
 	s.pauses++
-	s.resting, s.why = stamp(now.Add(pause)), why
+	s.resting, s.why = stamp(now.Add(pause)), &why
 	s.window.trial()
 	return pause
 }
+
+// recover ends the rest, and forgets that there was any.
+func (s *site) recover() { s.resting, s.why, s.pauses = math.MinInt64, nil, 0 }
 
 // bucket spreads attempts over the minutes: one may start each minute/perMinute, and a tenth of a minute's worth at once after
 // a quiet time.

@@ -134,6 +134,41 @@ func BenchmarkMillionJobs(b *testing.B) {
 	}
 }
 
+// BenchmarkManySites says what a site costs when a hundred thousand have ten jobs each (B/site, without the jobs), and when they
+// are idle (B/idle).
+func BenchmarkManySites(b *testing.B) {
+	const jobs, destinations = 1_000_000, 100_000
+	for b.Loop() {
+		r := newReady(100, each(10))
+		names := make([]string, destinations)
+		for i := range names {
+			names[i] = fmt.Sprintf("d%d.test", i)
+		}
+		for i := range jobs {
+			r.add(dueJob(ID(i+1), names[i%destinations], epoch))
+		}
+		before := heapInUse()
+		began := time.Now()
+		for len(r.waiting) > 0 {
+			r.takeDue(stamp(epoch))
+		}
+		b.ReportMetric(float64(time.Since(began).Nanoseconds())/jobs, "ns/due")
+		b.ReportMetric((heapInUse()-before+jobs*float64(unsafe.Sizeof(hint{})-unsafe.Sizeof(jobRef{})))/destinations, "B/site")
+		for _, s := range r.sites {
+			s.jobs.all()
+		}
+		r.turn = fifo[*site]{}
+		empty := heapInUse()
+		kept := len(r.sites)
+		for _, s := range r.sites {
+			s.inTurn = false
+		}
+		r.forget(stamp(epoch.Add(2 * longestRest)))
+		b.ReportMetric((empty-heapInUse())/float64(kept), "B/idle")
+		runtime.KeepAlive(r)
+	}
+}
+
 func BenchmarkSweep(b *testing.B) {
 	var w waiting
 	for i := range 1_300_000 {
