@@ -237,7 +237,7 @@ func (r *ready) reconsider(now int64) {
 		for s.jobs.len() > 0 {
 			r.waiting.push(hint{now, s.jobs.pop()})
 		}
-		s.recover()
+		s.works()
 		s.bucket = bucket{}
 	}
 }

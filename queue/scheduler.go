@@ -147,7 +147,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.running.Go(func() { s.work(attempts, w) })
 		}
 		for at, jobs := range r.restingJobs(stamp(now)) {
-			s.running.Go(func() { s.returned <- returned{at, s.postpone(attempts, jobs, *at.why, time.Unix(0, at.resting))} })
+			why, rested := *at.why, time.Unix(0, at.resting)
+			s.running.Go(func() { s.returned <- returned{at, s.postpone(attempts, jobs, why, rested)} })
 		}
 		for _, destination := range r.questions() {
 			s.running.Go(func() { s.answers <- answer{destination, s.opts.Deliverer.Resolve(attempts, destination)} })
@@ -216,7 +217,7 @@ func (s *Scheduler) judge(r *ready, e report, now time.Time) {
 		if at.pauses > 0 {
 			s.opts.Log.Info("site works again", "site", Printable(at.Name), "waiting", at.jobs.len())
 		}
-		at.recover()
+		at.works()
 		at.window.good(at.Workers)
 	case HealthBad:
 		if !at.window.bad() || at.resting > stamp(now) {

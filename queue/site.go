@@ -105,8 +105,8 @@ func (s *site) rest(now time.Time, why Outcome, schedule Schedule) time.Duration
 	return pause
 }
 
-// recover ends the rest, and forgets that there was any.
-func (s *site) recover() { s.resting, s.why, s.pauses = math.MinInt64, nil, 0 }
+// works ends the rest, and forgets that there was any.
+func (s *site) works() { s.resting, s.why, s.pauses = math.MinInt64, nil, 0 }
 
 // bucket spreads attempts over the minutes: one may start each minute/perMinute, and a tenth of a minute's worth at once after
 // a quiet time.
