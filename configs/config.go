@@ -122,6 +122,27 @@ type Delivery struct {
 	PrivateAddresses          bool         `toml:"private_addresses"`
 	Connections               int          `toml:"connections"` // in all
 	ConnectionsPerDestination int          `toml:"connections_per_destination"`
+
+	MessagesPerConnection int              `toml:"messages_per_connection"`
+	KeepIdle              Duration         `toml:"keep_idle"` // how long a connection waits for more mail
+	SourceNames           []SourceName     `toml:"source_name"`
+	Domains               []DeliveryDomain `toml:"domain"`
+}
+
+// SourceName is the EHLO name that belongs to a local address, which is in one of the lists of addresses to send from.
+type SourceName struct {
+	Address netip.Addr `toml:"address"`
+	Name    string     `toml:"name"`
+}
+
+// DeliveryDomain is how mail for one domain goes out. Connections and MessagesPerConnection are never 0: what the file leaves
+// out is as in [delivery].
+type DeliveryDomain struct {
+	Name                  string       `toml:"name"`        // "example.org", or ".example.org" for all below it
+	Connections           int          `toml:"connections"` // at once, to one destination
+	MessagesPerConnection int          `toml:"messages_per_connection"`
+	MessagesPerMinute     int          `toml:"messages_per_minute,omitzero"` // 0: no limit
+	Source                []netip.Addr `toml:"source,omitempty"`             // before those in [delivery]; none: only those
 }
 
 // Route replaces the MX hosts of a domain.

@@ -23,7 +23,8 @@ func TestDefaultsAreWhole(t *testing.T) {
 	// Every key of the Config stands in the file with its value, except in tables that are there once for each domain.
 	for _, path := range paths(reflect.TypeFor[Config](), "") {
 		if strings.HasPrefix(path, "route") || strings.HasPrefix(path, "tls.domain") || strings.HasPrefix(path, "tenant") ||
-			strings.HasPrefix(path, "certificate.more") {
+			strings.HasPrefix(path, "certificate.more") || strings.HasPrefix(path, "delivery.domain") ||
+			strings.HasPrefix(path, "delivery.source_name") {
 			continue
 		}
 		if !d.has(path) && !d.has(strings.Replace(path, "listener.", "listener[0].", 1)) {
@@ -63,9 +64,14 @@ func TestExamplesInDefaultsAreValid(t *testing.T) {
 		t.Errorf("%d certificates, %d routes, %d domains and %d tenants, want 1, 1, 2 and 2",
 			len(c.Certificate.More), len(c.Routes), len(c.TLS.Domains), len(c.Tenants))
 	}
+	if len(c.Delivery.Domains) != 1 || len(c.Delivery.SourceNames) != 1 {
+		t.Errorf("%d domains and %d names in [delivery], want 1 and 1", len(c.Delivery.Domains), len(c.Delivery.SourceNames))
+	}
 	d := newDocument("tlsrelay.toml", []byte(text))
 	keys := append(paths(reflect.TypeFor[Route](), "route[0]"), paths(reflect.TypeFor[TLSDomain](), "tls.domain[1]")...)
 	keys = append(keys, paths(reflect.TypeFor[Tenant](), "tenant[1]")...)
+	keys = append(keys, paths(reflect.TypeFor[DeliveryDomain](), "delivery.domain[0]")...)
+	keys = append(keys, paths(reflect.TypeFor[SourceName](), "delivery.source_name[0]")...)
 	for _, path := range keys {
 		if !d.has(path) && !d.has(strings.Replace(path, "[1]", "[0]", 1)) {
 			t.Errorf("no example for %s", path)

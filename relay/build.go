@@ -85,6 +85,10 @@ func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolv
 		PrivateAddresses: cfg.Delivery.PrivateAddresses,
 		Connections:      cfg.Delivery.ConnectionsPerDestination,
 		Now:              time.Now,
+
+		MessagesPerConnection: cfg.Delivery.MessagesPerConnection,
+		SourceNames:           sourceNamesOf(cfg),
+		Domains:               domainsOf(cfg),
 	}), nil
 }
 

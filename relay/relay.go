@@ -43,9 +43,6 @@ type Relay struct {
 // stopGrace is how long attempts and messages in transfer may go on after the order to stop.
 const stopGrace = submission.StopGrace
 
-// keepIdle is how long a connection to another server waits for more mail.
-const keepIdle = 5 * time.Second
-
 // New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
 // an error here, and nothing stays open.
 func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
@@ -84,7 +81,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		Notifier:  signedNotices{&r.live, r.signer, log},
 		Schedule:  r.live.schedule,
 		Workers:   cfg.Delivery.Connections,
-		KeepIdle:  keepIdle,
+		KeepIdle:  time.Duration(cfg.Delivery.KeepIdle),
 		Grace:     stopGrace,
 		Owner:     cfg.Hostname,
 		Now:       time.Now,

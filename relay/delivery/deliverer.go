@@ -13,16 +13,20 @@ import (
 
 // Options says how a Deliverer works.
 type Options struct {
-	Hostname         string // for EHLO
+	Hostname         string // for EHLO, and for addresses that SourceNames does not have
 	Resolver         Resolver
 	Policy           *tlspolicy.Policy
 	Routes           []Route
 	Port             uint16       // of MX hosts
-	Source           []netip.Addr // local addresses to send from; none: the system chooses
+	Source           []netip.Addr // local addresses to send from, in turn; none of a family: the system chooses
 	PrivateAddresses bool         // MX hosts may have loopback and private addresses
 	Connections      int          // at once, to one site; under 1 is 1
 	Timeouts         smtpclient.Timeouts
 	Now              func() time.Time
+
+	MessagesPerConnection int // under 1: no limit but the age of the connection
+	SourceNames           map[netip.Addr]string
+	Domains               []Domain // with names that differ
 }
 
 // Resolver is a DNS resolver that remembers answers.
@@ -33,19 +37,19 @@ type Resolver interface {
 }
 
 // Deliverer implements [queue.Deliverer] over SMTP.
-type Deliverer struct{ opts Options }
+type Deliverer struct {
+	opts  Options
+	terms map[string]*terms // see termsOf
+}
 
 // New makes a Deliverer.
-func New(o Options) *Deliverer { return &Deliverer{o} }
+func New(o Options) *Deliverer { return &Deliverer{opts: o, terms: termsOf(&o)} }
 
 // Open implements [queue.Deliverer].
 func (d *Deliverer) Open() queue.Lane { return &lane{d: d} }
 
-// Bounds of a connection that is kept.
-const (
-	maxMessages = 1000            // transactions on it
-	maxAge      = 5 * time.Minute // since it was made, as Postfix's smtp_connection_reuse_time_limit
-)
+// maxAge bounds how long a connection is kept since it was made, as Postfix's smtp_connection_reuse_time_limit.
+const maxAge = 5 * time.Minute
 
 // lane implements [queue.Lane]: it keeps the connection on which the last message went well.
 type lane struct {

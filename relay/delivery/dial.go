@@ -17,26 +17,17 @@ const connectTimeout = 30 * time.Second
 // errNotPublic is why an MX host's address was not connected to.
 var errNotPublic = errors.New("the address is not on the public Internet")
 
-// dial connects to one address of a host. Where MX records may lead is checked on the very socket, so that nothing between
-// look-up and connect can change it; a route is the operator's own word and may lead anywhere.
-func (d *Deliverer) dial(ctx context.Context, h host, addr netip.Addr) (net.Conn, error) {
+// dial connects to one address of a host, for mail to destination. Where MX records may lead is checked on the very socket, so
+// that nothing between look-up and connect can change it; a route is the operator's own word and may lead anywhere.
+func (d *Deliverer) dial(ctx context.Context, destination string, h host, addr netip.Addr) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: connectTimeout, KeepAlive: -1}
 	if h.route == nil && !d.opts.PrivateAddresses {
 		dialer.Control = refuseNotPublic
 	}
-	if source, ok := d.source(addr); ok {
+	if source, ok := d.sourceFor(destination, addr); ok {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	}
 	return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, h.port).String())
-}
-
-// source picks the first configured local address of the remote's family.
-func (d *Deliverer) source(remote netip.Addr) (netip.Addr, bool) {
-	i := slices.IndexFunc(d.opts.Source, func(a netip.Addr) bool { return a.Is4() == remote.Unmap().Is4() })
-	if i < 0 {
-		return netip.Addr{}, false
-	}
-	return d.opts.Source[i], true
 }
 
 func refuseNotPublic(_, address string, _ syscall.RawConn) error {

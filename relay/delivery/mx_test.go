@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ type mx struct {
 	mu       sync.Mutex
 	inClear  bytes.Buffer // all that arrived before TLS
 	commands []string
+	clients  []string // address and name of the client, at each EHLO
 	bodies   []string
 }
 
@@ -64,6 +66,20 @@ func (m *mx) start(t *testing.T, ip string, port string) *mx {
 }
 
 func (m *mx) port() string { _, p, _ := net.SplitHostPort(m.addr); return p }
+
+func (m *mx) greeted(c net.Conn, ehlo string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, name, _ := strings.Cut(ehlo, " ")
+	m.clients = append(m.clients, c.RemoteAddr().(*net.TCPAddr).IP.String()+" "+name)
+}
+
+// callers lists the addresses and names with which clients said EHLO.
+func (m *mx) callers() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.clients)
+}
 
 // clearReader copies what comes before TLS.
 type clearReader struct {
@@ -109,6 +125,7 @@ func (m *mx) serve(c net.Conn) {
 		}
 		switch verb, _, _ := strings.Cut(strings.ToUpper(line), " "); verb {
 		case "EHLO":
+			m.greeted(c, line)
 			lines := append([]string{"mx.test"}, m.ehlo...)
 			if m.tls != nil && !encrypted {
 				lines = append(lines, "STARTTLS")

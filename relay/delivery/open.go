@@ -17,6 +17,7 @@ type session struct {
 	host     host
 	at       string // address and port
 	decision tlspolicy.Decision
+	ehlo     string // the name to say in EHLO
 	conn     *smtpclient.Conn
 	ext      smtpclient.Extensions
 	tls      queue.TLSFacts
@@ -32,10 +33,11 @@ func (a *attempt) connect(ctx context.Context, h host, addr netip.Addr) (*sessio
 	if h.login() {
 		s.decision = s.decision.Authenticated()
 	}
-	nc, err := a.d.dial(ctx, h, addr)
+	nc, err := a.d.dial(ctx, a.job.Destination(), h, addr)
 	if err != nil {
 		return nil, s.stamp(dialTrouble(err))
 	}
+	s.ehlo = a.d.helloFrom(nc.LocalAddr())
 	s.conn = smtpclient.New(nc, smtpclient.Options{Timeouts: a.d.opts.Timeouts})
 	if t := s.open(ctx); t.weight > 0 {
 		s.conn.Quit(ctx)
@@ -65,7 +67,8 @@ func (s *session) sameTerms(a *attempt) bool {
 
 // worn reports whether the session was used long enough.
 func (s *session) worn() bool {
-	return s.messages >= maxMessages || s.a.d.opts.Now().Sub(s.since) >= maxAge
+	most := s.a.d.termsFor(s.a.job.Destination()).messages
+	return most > 0 && s.messages >= most || s.a.d.opts.Now().Sub(s.since) >= maxAge
 }
 
 // open leads the dialogue up to the point where mail may be sent: the verdict on TLS has passed, the login too.
@@ -109,7 +112,7 @@ func (s *session) open(ctx context.Context) trouble {
 
 func (s *session) hello(ctx context.Context) trouble {
 	var err error
-	if s.ext, err = s.conn.Hello(ctx, s.a.d.opts.Hostname); err != nil {
+	if s.ext, err = s.conn.Hello(ctx, s.ehlo); err != nil {
 		return sessionTrouble(err)
 	}
 	return trouble{}

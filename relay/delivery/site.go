@@ -11,7 +11,7 @@ import (
 )
 
 // Site implements [queue.Deliverer]: destinations with the same route, or with the same MX hosts in the same order, share a
-// site if their TLS must be the same, too.
+// site if their TLS must be the same, too, and the same Domain, or none, says how mail goes there.
 func (d *Deliverer) Site(destination string) (queue.Site, bool) {
 	if route := routeFor(d.opts.Routes, destination); route != nil {
 		return d.site("route "+route.Domain, destination), true
@@ -37,7 +37,12 @@ func (d *Deliverer) Resolve(ctx context.Context, destination string) queue.Site 
 
 func (d *Deliverer) site(name, destination string) queue.Site {
 	decision := d.opts.Policy.Decide(destination, d.opts.Now())
-	return queue.Site{Name: name + " (" + decision.Key() + ")", Workers: max(d.opts.Connections, 1)}
+	t := d.termsFor(destination)
+	on := decision.Key()
+	if t.domain != "" {
+		on += ", as " + t.domain
+	}
+	return queue.Site{Name: name + " (" + on + ")", Workers: t.connections, PerMinute: t.perMinute}
 }
 
 // siteName is "mx1.example.net,mx2.example.net mx3.example.net": a blank stands between hosts of different preference. A destination

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"tlsrelay/queue"
@@ -181,6 +182,8 @@ func reason(err error) string {
 	switch {
 	case op.Timeout():
 		return "no answer in time"
+	case errors.As(op.Err, &call) && call.Syscall == "bind" && op.Source != nil:
+		return "source address " + strings.TrimSuffix(op.Source.String(), ":0") + ": " + call.Err.Error()
 	case errors.As(op.Err, &call):
 		return call.Err.Error()
 	case op.Op == "remote error": // an alert of TLS
