@@ -3,11 +3,17 @@ package relay
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"tlsrelay/configs"
 	"tlsrelay/queue"
@@ -66,6 +72,86 @@ connections_per_destination = 7
 	}
 	if !strings.Contains(log.String(), `"changed":"delivery.keep_idle"`) {
 		t.Errorf("no restart is asked for:\n%s", log.String())
+	}
+}
+
+// register is a mail host that notes who comes, and when that one goes.
+type register struct {
+	sink
+	came chan string // address and EHLO name
+	went chan string // address
+}
+
+type visit struct {
+	sink
+	logout func()
+}
+
+func (v visit) Logout() error { v.logout(); return nil }
+
+func (r register) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	address := c.Conn().RemoteAddr().(*net.TCPAddr).IP.String()
+	r.came <- address + " " + c.Hostname()
+	return visit{r.sink, func() { r.went <- address }}, nil
+}
+
+func soon(t *testing.T, c <-chan string) string {
+	t.Helper()
+	select {
+	case s := <-c:
+		return s
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing for ten seconds")
+	}
+	return ""
+}
+
+// How connections are made and kept is what the configuration says.
+func TestConnectionsAsConfigured(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := register{sink{make(chan string, 100), new(atomic.Bool)}, make(chan string, 100), make(chan string, 100)}
+	host.open.Store(true)
+	server := smtp.NewServer(host)
+	var served sync.WaitGroup
+	served.Go(func() { server.Serve(l) })
+	defer served.Wait()
+	defer server.Close()
+
+	cfg := testConfig(t, t.TempDir(), l.Addr().String())
+	second := netip.MustParseAddr("127.0.0.3")
+	cfg.Delivery.Source = []netip.Addr{netip.MustParseAddr("127.0.0.2"), second}
+	cfg.Delivery.SourceNames = []configs.SourceName{{Address: second, Name: "out3.test"}}
+	cfg.Delivery.ConnectionsPerDestination = 1
+	cfg.Delivery.MessagesPerConnection = 2
+	cfg.Delivery.KeepIdle = configs.Duration(time.Second)
+	log := &logLines{}
+	r, err := New(cfg, slog.New(slog.NewJSONHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var ran sync.WaitGroup
+	ran.Go(func() { r.Run(ctx) })
+	defer ran.Wait()
+	defer cancel()
+	log.find(t, "ready")
+
+	for range 3 {
+		sendMail(t, r.Addrs()[0].String(), "a@dest.test")
+		soon(t, host.got)
+	}
+	last := time.Now()
+	if a, b := soon(t, host.came), soon(t, host.came); a != "127.0.0.2 relay.test" || b != "127.0.0.3 out3.test" || len(host.came) > 0 {
+		t.Errorf("came %s, %s and %d more", a, b, len(host.came))
+	}
+	if first, then := soon(t, host.went), soon(t, host.went); first != "127.0.0.2" || then != "127.0.0.3" {
+		t.Errorf("went %s, %s", first, then)
+	}
+	if kept := time.Since(last); kept < time.Second/2 || kept > 4*time.Second {
+		t.Errorf("the connection was kept for %v without mail, want a second", kept)
 	}
 }
 
