@@ -25,7 +25,7 @@ func (d *Deliverer) dial(ctx context.Context, destination string, h host, addr n
 		dialer.Control = refuseNotPublic
 	}
 	if source, ok := d.sourceFor(destination, addr); ok {
-		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+		sendFrom(&dialer, source)
 	}
 	return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, h.port).String())
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 )
 
 // pool is a list of local addresses of one family that connections take in turn. A nil pool is empty.
@@ -43,6 +44,19 @@ func (d *Deliverer) sourceFor(destination string, remote netip.Addr) (source net
 		return t.v4.take()
 	}
 	return t.v6.take()
+}
+
+// sendFrom has a dialer connect from source.
+func sendFrom(dialer *net.Dialer, source netip.Addr) {
+	dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	before := dialer.Control
+	dialer.Control = func(network, address string, c syscall.RawConn) error {
+		bindLate(c)
+		if before == nil {
+			return nil
+		}
+		return before(network, address, c)
+	}
 }
 
 // helloFrom gives the EHLO name that belongs to the local end of a connection, whoever chose that.

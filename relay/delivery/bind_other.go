@@ -1,0 +1,7 @@
+//go:build !linux
+
+package delivery
+
+import "syscall"
+
+func bindLate(syscall.RawConn) {}
