@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"time"
 )
 
 // Decision is what holds for one destination at one time. The zero Decision asks for TLS 1.2.
@@ -11,7 +12,9 @@ type Decision struct {
 	Level Level
 	Floor Version
 
-	roots *x509.CertPool
+	roots    *x509.CertPool
+	sessions *sessions // nil: none is resumed
+	made     time.Time
 }
 
 // floor guards against a Decision that was not made by a Policy.
@@ -35,7 +38,8 @@ func (d Decision) Authenticated() Decision {
 	return d
 }
 
-// ClientConfig makes the TLS configuration for a session with the MX host named host.
+// ClientConfig makes the TLS configuration for a session with the MX host named host. It is good for the time of the decision:
+// until the hour ends, a session that was made under the same decision key is resumed.
 func (d Decision) ClientConfig(host string) *tls.Config {
 	c := &tls.Config{
 		ServerName: host,
@@ -46,6 +50,9 @@ func (d Decision) ClientConfig(host string) *tls.Config {
 		// Encryption without authentication, as RFC 7435 has it. What must hold is checked by Judge.
 		c.InsecureSkipVerify = true
 		c.CipherSuites = withRSAKeyExchange
+	}
+	if d.sessions != nil {
+		c.ClientSessionCache = d.sessions.during(d.Key(), d.made)
 	}
 	return c
 }

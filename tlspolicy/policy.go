@@ -38,11 +38,14 @@ type Rule struct {
 	Until  time.Time // the rule ends then; zero: never
 }
 
-// Policy is the operator's whole TLS policy. The zero Policy asks for TLS 1.2 everywhere.
+// Policy is the operator's whole TLS policy, and remembers the sessions made under it. The zero Policy asks for TLS 1.2
+// everywhere. It must not be copied, nor changed when a Decision was made.
 type Policy struct {
 	Default Rule
 	Domains []Rule
 	Roots   *x509.CertPool // to verify certificates against; nil: the system's
+
+	sessions sessions
 }
 
 // Decide gives the decision for a recipient's domain (lower case, ASCII) at a time. The most specific rule that has not
@@ -54,7 +57,7 @@ func (p *Policy) Decide(domain string, now time.Time) Decision {
 			best = r
 		}
 	}
-	return Decision{Level: best.Level, Floor: max(best.Floor, MinFloor), roots: p.Roots}
+	return Decision{Level: best.Level, Floor: max(best.Floor, MinFloor), roots: p.Roots, sessions: &p.sessions, made: now}
 }
 
 // matches compares by whole labels: ".example.org" covers a.example.org and not example.org itself.
