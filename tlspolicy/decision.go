@@ -15,6 +15,7 @@ type Decision struct {
 	roots    *x509.CertPool
 	sessions *sessions // nil: none is resumed
 	made     time.Time
+	small    bool // see SmallHello
 }
 
 // floor guards against a Decision that was not made by a Policy.
@@ -51,7 +52,10 @@ func (d Decision) ClientConfig(host string) *tls.Config {
 		c.InsecureSkipVerify = true
 		c.CipherSuites = withRSAKeyExchange
 	}
-	if d.sessions != nil {
+	switch {
+	case d.small:
+		c.CurvePreferences = smallCurves
+	case d.sessions != nil:
 		c.ClientSessionCache = d.sessions.during(d.Key(), d.made)
 	}
 	return c
