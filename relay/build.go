@@ -66,7 +66,7 @@ func newResolver(cfg *configs.DNS) (*dns.Cache, error) {
 	return dns.NewCache(client, dns.CacheOptions{}), nil
 }
 
-func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolver) (*delivery.Deliverer, error) {
+func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolver, log *slog.Logger) (*delivery.Deliverer, error) {
 	policy, err := policyOf(cfg)
 	if err != nil {
 		return nil, err
@@ -85,6 +85,7 @@ func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolv
 		PrivateAddresses: cfg.Delivery.PrivateAddresses,
 		Connections:      cfg.Delivery.ConnectionsPerDestination,
 		Now:              time.Now,
+		Log:              log,
 
 		MessagesPerConnection: cfg.Delivery.MessagesPerConnection,
 		SourceNames:           sourceNamesOf(cfg),

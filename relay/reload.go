@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"io"
+	"log/slog"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type live struct {
 
 // newLive builds the parts for a relay that is called hostname for all its life. What the DNS said stays known if old, which may
 // be nil, asks the same servers.
-func newLive(cfg *configs.Config, hostname string, old *live) (*live, error) {
+func newLive(cfg *configs.Config, hostname string, old *live, log *slog.Logger) (*live, error) {
 	l := &live{dns: cfg.DNS, notifier: newNotifier(cfg, hostname), schedule: scheduleOf(cfg)}
 	var err error
 	if old != nil && reflect.DeepEqual(old.dns, cfg.DNS) {
@@ -34,7 +35,7 @@ func newLive(cfg *configs.Config, hostname string, old *live) (*live, error) {
 	} else if l.resolver, err = newResolver(&cfg.DNS); err != nil {
 		return nil, err
 	}
-	l.deliverer, err = newDeliverer(cfg, hostname, l.resolver)
+	l.deliverer, err = newDeliverer(cfg, hostname, l.resolver, log)
 	return l, err
 }
 
@@ -91,7 +92,7 @@ func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 func (r *Relay) Reload(cfg *configs.Config) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	next, err := newLive(cfg, r.cfg.Hostname, r.live.Load())
+	next, err := newLive(cfg, r.cfg.Hostname, r.live.Load(), r.log)
 	if err != nil {
 		return err
 	}

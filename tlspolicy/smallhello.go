@@ -19,6 +19,9 @@ func (d Decision) SmallHello() Decision {
 	return d
 }
 
+// IsSmallHello reports whether the decision is one of SmallHello.
+func (d Decision) IsSmallHello() bool { return d.small }
+
 // chokes lists the alerts (RFC 8446 section 6.2) with which old stacks answer a ClientHello that they cannot read: close_notify,
 // unexpected_message, record_overflow, handshake_failure, illegal_parameter, decode_error, internal_error. All others say what
 // is wrong, and a smaller hello would not mend it.

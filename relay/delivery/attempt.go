@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type attempt struct {
 	spoke     bool // a host said something about the mail
 	connects  int
 	sessions  int
+	reached   bool     // some address answered
+	resting   []hop    // addresses passed over because they are dead
 	heard     string   // address of the server that spoke in a session kept from before
 	open      *session // over which more mail could go; nil: none
 }
@@ -62,7 +65,7 @@ func (a *attempt) reuse(ctx context.Context, s *session) {
 	t := s.deliver(ctx)
 	if a.spoke {
 		a.sessions++
-		a.heard = s.at
+		a.heard, a.reached = s.at, true
 		a.note(t)
 	} else if len(a.left) > 0 {
 		clear(a.outcomes)
@@ -88,23 +91,13 @@ func (a *attempt) run(ctx context.Context) {
 			a.note(trouble{Outcome: none, weight: weightDNS})
 			continue
 		}
-		for _, addr := range addrs {
-			if len(a.left) == 0 || a.connects == maxConnects || a.sessions == maxSessions || ctx.Err() != nil {
-				return
-			}
-			if a.heard == h.at(addr) {
-				continue
-			}
-			a.connects++
-			a.leave(ctx)
-			s, t := a.connect(ctx, h, addr)
-			if s != nil {
-				a.sessions++
-				t = s.deliver(ctx)
-				a.keep(ctx, s)
-			}
-			a.note(t)
+		if a.visit(ctx, h, addrs); a.ended(ctx) {
+			return
 		}
+	}
+	if len(a.resting) > 0 && !a.reached { // nothing else is there: a dead one may be back
+		dead := a.resting[0]
+		a.meet(ctx, dead.host, []netip.Addr{dead.addr})
 	}
 }
 

@@ -2,10 +2,13 @@ package delivery
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/smtpclient"
 	"tlsrelay/tlspolicy"
@@ -23,6 +26,7 @@ type Options struct {
 	Connections      int          // at once, to one site; under 1 is 1
 	Timeouts         smtpclient.Timeouts
 	Now              func() time.Time
+	Log              *slog.Logger // nil: none
 
 	MessagesPerConnection int // under 1: no limit but the age of the connection
 	SourceNames           map[netip.Addr]string
@@ -38,12 +42,21 @@ type Resolver interface {
 
 // Deliverer implements [queue.Deliverer] over SMTP.
 type Deliverer struct {
-	opts  Options
-	terms map[string]*terms // see termsOf
+	opts        Options
+	terms       map[string]*terms // see termsOf
+	log         *slog.Logger
+	known       *known.Addresses
+	smallHellos atomic.Int64
 }
 
 // New makes a Deliverer.
-func New(o Options) *Deliverer { return &Deliverer{opts: o, terms: termsOf(&o)} }
+func New(o Options) *Deliverer {
+	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: known.New(o.Now)}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	return d
+}
 
 // Open implements [queue.Deliverer].
 func (d *Deliverer) Open() queue.Lane { return &lane{d: d} }

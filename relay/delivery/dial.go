@@ -8,11 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
-	"time"
 )
-
-// connectTimeout is short: another address may be waiting, and the queue tries again anyway.
-const connectTimeout = 30 * time.Second
 
 // errNotPublic is why an MX host's address was not connected to.
 var errNotPublic = errors.New("the address is not on the public Internet")

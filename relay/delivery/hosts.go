@@ -25,6 +25,11 @@ func (h host) implicitTLS() bool { return h.route != nil && h.port == portImplic
 // at names one of its addresses, with the port.
 func (h host) at(addr netip.Addr) string { return netip.AddrPortFrom(addr, h.port).String() }
 
+// addrPort is the name under which one of its addresses is remembered.
+func (h host) addrPort(addr netip.Addr) netip.AddrPort {
+	return netip.AddrPortFrom(addr.Unmap(), h.port)
+}
+
 // login reports whether the relay logs in to the host.
 func (h host) login() bool { return h.route != nil && h.route.Username != "" }
 

@@ -22,6 +22,7 @@ import (
 // mx is a mail host on a loopback address of its own. The zero behaviour is a good host without STARTTLS.
 type mx struct {
 	tls     *tls.Config       // offer STARTTLS with this
+	at465   bool              // start with TLS instead
 	ehlo    []string          // further EHLO lines
 	replies map[string]string // instead of the usual reply to a command, by its first words: "RCPT TO:<a@b>", "MAIL"; "" hangs up
 	greet   string
@@ -99,6 +100,14 @@ func (m *mx) serve(c net.Conn) {
 	in := textproto.NewReader(bufio.NewReader(clearReader{c, m}))
 	encrypted, taken := false, 0
 	say := func(s string) { io.WriteString(c, s+"\r\n") }
+	if m.at465 {
+		tc := tls.Server(c, m.tls)
+		if tc.Handshake() != nil {
+			return
+		}
+		c, encrypted = tc, true
+		in = textproto.NewReader(bufio.NewReader(c))
+	}
 	if m.greet != "" {
 		say(m.greet)
 	} else {

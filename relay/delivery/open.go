@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/netip"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type session struct {
 	a        *attempt // the one that uses it
 	host     host
+	addr     netip.Addr
 	at       string // address and port
 	decision tlspolicy.Decision
 	ehlo     string // the name to say in EHLO
@@ -25,26 +27,30 @@ type session struct {
 	messages int       // transactions begun on it
 	reused   bool      // it was kept from an attempt before
 	over     bool      // no more mail can go over it
+	choked   bool      // its handshake failed as it may do where the ClientHello is too big
 }
 
-// connect makes a session with one address and leads it to the point where mail may be sent, or says why it cannot.
-func (a *attempt) connect(ctx context.Context, h host, addr netip.Addr) (*session, trouble) {
-	s := &session{a: a, host: h, at: h.at(addr), decision: a.decision, since: a.d.opts.Now()}
+func (a *attempt) newSession(h host, addr netip.Addr) *session {
+	s := &session{a: a, host: h, addr: addr, at: h.at(addr), decision: a.decision, since: a.d.opts.Now()}
 	if h.login() {
 		s.decision = s.decision.Authenticated()
 	}
-	nc, err := a.d.dial(ctx, a.job.Destination(), h, addr)
-	if err != nil {
-		return nil, s.stamp(dialTrouble(err))
-	}
-	s.ehlo = a.d.helloFrom(nc.LocalAddr())
-	s.conn = smtpclient.New(nc, smtpclient.Options{Timeouts: a.d.opts.Timeouts})
+	return s
+}
+
+// start leads the session over a new connection to the point where mail may be sent, or says why it cannot.
+func (s *session) start(ctx context.Context, nc net.Conn) trouble {
+	s.ehlo = s.a.d.helloFrom(nc.LocalAddr())
+	s.conn = smtpclient.New(nc, smtpclient.Options{Timeouts: s.a.d.opts.Timeouts})
 	if t := s.open(ctx); t.weight > 0 {
 		s.conn.Quit(ctx)
-		return nil, s.stamp(t)
+		return s.stamp(t)
 	}
-	return s, trouble{}
+	return trouble{}
 }
+
+// address is the name under which the session's address is remembered.
+func (s *session) address() netip.AddrPort { return s.host.addrPort(s.addr) }
 
 // fits reports whether the session, kept from an attempt before, is good for another one, and has that use it.
 func (s *session) fits(a *attempt) bool {
@@ -123,12 +129,19 @@ func (s *session) secure(ctx context.Context, start func(context.Context, *tls.C
 	state, raw, err := start(ctx, s.decision.ClientConfig(s.host.name))
 	if err == nil {
 		s.tls = factsOf(state)
+		if s.decision.IsSmallHello() {
+			s.a.d.smallHellos.Add(1)
+		}
 		return &state, trouble{}
 	}
 	t := sessionTrouble(err)
 	if t.Stage == queue.StageTLS && t.TLS.Broken {
 		cause, seen := s.decision.Explain(err, raw)
 		t.Cause, t.Status, t.TLS.Seen = cause.Key, cause.Status, seen.String()
+		s.choked = s.decision.TrySmallHello(err, seen)
+		if s.decision.IsSmallHello() {
+			s.a.d.known.ForgetSmallHello(s.address())
+		}
 	}
 	return nil, t
 }
