@@ -150,7 +150,7 @@ func (a *attempt) report(ctx context.Context) queue.Report {
 		if o.Result == queue.ResultDeferred && o.Cause == "" {
 			o = deferred(queue.LocalTrouble, "", "the attempt was cut short")
 		}
-		o.Reply, o.Detail = clip(o.Reply), clip(o.Detail)
+		o.Reply, o.Detail = clip(o.Reply), clip(queue.Printable(o.Detail)) // names in a certificate are a remote's words, too
 		o.Start, o.End = a.start, end
 		o.TLS.Floor = a.decision.Floor.String()
 		o.TLS.Broken = a.brokenTLS

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -47,11 +48,15 @@ type Deliverer struct {
 	log         *slog.Logger
 	known       *known.Addresses
 	smallHellos atomic.Int64
+
+	// tcp connects: the system does. Tests put a network in its place that lives in memory and in virtual time, where fifteen
+	// minutes of a tarpit take no time.
+	tcp func(ctx context.Context, d *net.Dialer, address string) (net.Conn, error)
 }
 
 // New makes a Deliverer.
 func New(o Options) *Deliverer {
-	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: known.New(o.Now)}
+	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: known.New(o.Now), tcp: dialTCP}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,124 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"maps"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tlsrelay/queue"
+	"tlsrelay/tlspolicy"
+)
+
+// What one session with a hostile remote may cost: bytes that we read, and time. The good-bye comes on top: two seconds for the
+// remote's last words, five for QUIT, five for close_notify.
+const (
+	mostBytes = 1 << 20
+	mostTime  = 15*time.Minute + 12*time.Second
+)
+
+// measure makes one attempt at a host, in virtual time. When it returns no goroutine is left: the bubble waits for all.
+func measure(t *testing.T, h *tarpit, job queue.Job) (o queue.Outcome, bytes int, took time.Duration) {
+	t.Helper()
+	w := &world{at: map[string]func(*end){"192.0.2.2:25": h.serve}, mx: map[string][]string{"dest.test": {"192.0.2.2"}}}
+	start := time.Now()
+	lane := w.deliverer(tlspolicy.Rule{}).Open()
+	o = lane.Deliver(context.Background(), job, nil).Outcomes[0]
+	lane.Close()
+	if took = time.Since(start); took > mostTime {
+		t.Errorf("it took %v", took)
+	}
+	if bytes = w.read(); bytes > mostBytes {
+		t.Errorf("%d bytes were read", bytes)
+	}
+	if !w.closed() {
+		t.Error("a connection is open")
+	}
+	w.visits.Wait()
+	return o, bytes, took
+}
+
+func (w *world) deliverer(rule tlspolicy.Rule) *Deliverer {
+	d := New(Options{
+		Hostname: "relay.test", Resolver: w, Policy: &tlspolicy.Policy{Default: rule}, Port: 25, PrivateAddresses: true, Connections: 20,
+		Now: time.Now,
+	})
+	d.tcp = w.connect
+	return d
+}
+
+// blameless checks what is said of the mail: that it is not the sender's or the recipient's fault.
+func blameless(t *testing.T, o queue.Outcome) {
+	t.Helper()
+	if o.Result != queue.ResultDeferred || o.Status[0] != '4' || o.Cause == queue.LocalTrouble.Key || o.Cause == "" {
+		t.Errorf("%v %s %s: %q, %q", o.Result, o.Cause, o.Status, o.Detail, o.Reply)
+	}
+	tidy(t, o)
+}
+
+// tidy checks that the words of an outcome can go into a notice and a log.
+func tidy(t *testing.T, o queue.Outcome) {
+	t.Helper()
+	if len(o.Detail) > maxWords+10 || len(o.Reply) > maxWords+10 {
+		t.Errorf("%d bytes of detail, %d of reply", len(o.Detail), len(o.Reply))
+	}
+	if o.Detail+o.Reply == "" || o.Detail != queue.Printable(o.Detail) || o.TLS.Seen != queue.Printable(o.TLS.Seen) {
+		t.Errorf("detail %q, seen %q, reply %q", o.Detail, o.TLS.Seen, o.Reply)
+	}
+}
+
+// largeJob is a job with a message of so many bytes.
+func largeJob(size int) queue.Job {
+	job := jobTo("a@dest.test")
+	job.Item.Size = int64(size)
+	job.Open = func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(strings.Repeat(strings.Repeat("x", 62)+"\r\n", size/64))), nil
+	}
+	return job
+}
+
+// ways are how a message can go: the EHLO keywords that make it so, and what its last stage is then.
+var ways = map[string]string{"": "data", "PIPELINING": "data", "PIPELINING CHUNKING": "bdat"}
+
+// Whatever a remote does at whatever stage, it costs little, and the mail is tried again.
+func TestHostileRemote(t *testing.T) {
+	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)
+	all := maps.Clone(behaviours)
+	for name, act := range answers {
+		all[name] = act
+	}
+	for _, name := range names(all) {
+		t.Run(name, func(t *testing.T) {
+			var bytes int
+			var took time.Duration
+			for offers, last := range ways {
+				for _, stage := range []string{"greeting", "ehlo", "starttls", "handshake", "ehlo+tls", "mail", "rcpt", last, "body", "dot"} {
+					if last == "bdat" && stage == "body" || offers != "" && strings.Contains("greeting ehlo starttls handshake", stage) || isRight(stage, name) {
+						continue
+					}
+					synctest.Test(t, func(t *testing.T) {
+						o, b, d := measure(t, &tarpit{tls: config, offers: offers, stage: stage, act: all[name]}, jobTo("a@dest.test"))
+						blameless(t, o)
+						bytes, took = max(bytes, b), max(took, d)
+						if t.Failed() {
+							t.Fatalf("at %s with %q, %d bytes, %v", stage, offers, b, d)
+						}
+					})
+				}
+			}
+			t.Logf("at most %d bytes, %v", bytes, took)
+		})
+	}
+}
+
+// isRight reports whether a behaviour can end with a message taken or refused, as it may.
+func isRight(stage, behaviour string) bool {
+	if behaviour != "endless replies" && behaviour != "all after 250" {
+		return false
+	}
+	return stage == "dot" || stage == "body" || stage == "bdat" || stage == "mail" || stage == "rcpt"
+}
