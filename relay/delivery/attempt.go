@@ -15,6 +15,9 @@ import (
 const (
 	maxConnects = 10 // addresses connected to
 	maxSessions = 2  // sessions that came as far as MAIL, as in Postfix's smtp_mx_session_limit
+
+	// After this time two addresses must do: ten tarpits behind one name would hold a worker for hours, a quarter each.
+	maxTime = 15 * time.Minute
 )
 
 // attempt is the state of one attempt: what is left to deliver, and what was learnt on the way.
@@ -99,6 +102,12 @@ func (a *attempt) run(ctx context.Context) {
 		dead := a.resting[0]
 		a.meet(ctx, dead.host, []netip.Addr{dead.addr})
 	}
+}
+
+// exhausted reports whether the attempt has cost enough.
+func (a *attempt) exhausted() bool {
+	late := a.connects >= 2 && a.d.opts.Now().Sub(a.start) >= maxTime
+	return late || a.connects >= maxConnects || a.sessions >= maxSessions
 }
 
 // keep holds a session for more mail if it is good for that.

@@ -3,7 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
-	"io"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -24,7 +24,7 @@ const (
 // measure makes one attempt at a host, in virtual time. When it returns no goroutine is left: the bubble waits for all.
 func measure(t *testing.T, h *tarpit, job queue.Job) (o queue.Outcome, bytes int, took time.Duration) {
 	t.Helper()
-	w := &world{at: map[string]func(*end){"192.0.2.2:25": h.serve}, mx: map[string][]string{"dest.test": {"192.0.2.2"}}}
+	w := worldOf(h)
 	start := time.Now()
 	lane := w.deliverer(tlspolicy.Rule{}).Open()
 	o = lane.Deliver(context.Background(), job, nil).Outcomes[0]
@@ -40,6 +40,17 @@ func measure(t *testing.T, h *tarpit, job queue.Job) (o queue.Outcome, bytes int
 	}
 	w.visits.Wait()
 	return o, bytes, took
+}
+
+// worldOf is a world with nothing but one domain, dest.test, and its mail host, which has an address for each tarpit.
+func worldOf(hosts ...*tarpit) *world {
+	w := &world{at: map[string]func(*end){}, mx: map[string][]string{}}
+	for i, h := range hosts {
+		addr := fmt.Sprintf("192.0.2.%d", i+1)
+		w.at[addr+":25"] = h.serve
+		w.mx["dest.test"] = append(w.mx["dest.test"], addr)
+	}
+	return w
 }
 
 func (w *world) deliverer(rule tlspolicy.Rule) *Deliverer {
@@ -69,16 +80,6 @@ func tidy(t *testing.T, o queue.Outcome) {
 	if o.Detail+o.Reply == "" || o.Detail != queue.Printable(o.Detail) || o.TLS.Seen != queue.Printable(o.TLS.Seen) {
 		t.Errorf("detail %q, seen %q, reply %q", o.Detail, o.TLS.Seen, o.Reply)
 	}
-}
-
-// largeJob is a job with a message of so many bytes.
-func largeJob(size int) queue.Job {
-	job := jobTo("a@dest.test")
-	job.Item.Size = int64(size)
-	job.Open = func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(strings.Repeat(strings.Repeat("x", 62)+"\r\n", size/64))), nil
-	}
-	return job
 }
 
 // ways are how a message can go: the EHLO keywords that make it so, and what its last stage is then.

@@ -217,7 +217,7 @@ func TestHostileCertificate(t *testing.T) {
 	}
 	h := &tarpit{tls: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: ca.key}}}}
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{at: map[string]func(*end){"192.0.2.2:25": h.serve}, mx: map[string][]string{"dest.test": {"192.0.2.2"}}}
+		w := worldOf(h)
 		d := w.deliverer(tlspolicy.Rule{Level: tlspolicy.Verified})
 		d.opts.Policy.Roots = ca.pool()
 		lane := d.Open()

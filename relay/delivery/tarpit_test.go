@@ -17,9 +17,10 @@ type tarpit struct {
 	offers string // EHLO keywords
 	stage  string // see visit.serve; after TLS it is "ehlo+tls"
 	act    func(v *visit)
-	takes  int  // messages that it takes before that
-	deaf   bool // it knows nobody: RCPT is refused
-	forge  bool // it makes its TLS records itself
+	takes  int           // messages that it takes before that
+	forge  bool          // it makes its TLS records itself
+	rcpt   string        // the answer to it, instead of 250
+	pause  time.Duration // before each of its replies
 
 	after func(v *visit) // done after each message that was taken
 }
@@ -55,8 +56,8 @@ func (v *visit) answer(words []string) bool {
 		return v.say(v.extensions()) == nil
 	case verb == "starttls":
 		return v.say("220 go\r\n") == nil && !v.at("handshake") && v.encrypt() == nil
-	case verb == "rcpt" && v.deaf:
-		return v.say("550 5.1.1 nobody\r\n") == nil
+	case verb == "rcpt" && v.rcpt != "":
+		return v.say(v.rcpt) == nil
 	case verb == "data":
 		return v.say("354 go\r\n") == nil && !v.at("body") && v.readBody() == nil && v.take()
 	case verb == "bdat":
@@ -84,6 +85,7 @@ func (v *visit) at(stage string) bool {
 }
 
 func (v *visit) say(text string) error {
+	time.Sleep(v.pause)
 	_, err := io.WriteString(v.nc, text)
 	return err
 }

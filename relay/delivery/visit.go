@@ -14,7 +14,7 @@ type hop struct {
 
 // ended reports whether nothing more is to be tried.
 func (a *attempt) ended(ctx context.Context) bool {
-	return len(a.left) == 0 || a.connects >= maxConnects || a.sessions >= maxSessions || ctx.Err() != nil
+	return len(a.left) == 0 || a.exhausted() || ctx.Err() != nil
 }
 
 // visit tries the addresses of a host that are not known to be dead, until no recipient is left.
