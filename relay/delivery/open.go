@@ -74,7 +74,7 @@ func (s *session) sameTerms(a *attempt) bool {
 // worn reports whether the session was used long enough.
 func (s *session) worn() bool {
 	most := s.a.d.termsFor(s.a.job.Destination()).messages
-	return most > 0 && s.messages >= most || s.a.d.opts.Now().Sub(s.since) >= maxAge
+	return most > 0 && s.messages >= most || s.a.d.opts.Now().Sub(s.since) >= maxAge || s.conn.Worn()
 }
 
 // open leads the dialogue up to the point where mail may be sent: the verdict on TLS has passed, the login too.

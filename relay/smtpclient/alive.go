@@ -33,3 +33,7 @@ func (c *Conn) Alive() bool {
 	_, err := c.r.Peek(1)
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
+
+// Worn reports whether the server has used up half of the bytes or of the time that it has until it takes a message. Refusals
+// add up: another session is better then than one that ends in the middle of a message.
+func (c *Conn) Worn() bool { return c.wire.left < maxRead/2 || c.patience < c.timeouts.MaxSession/2 }

@@ -160,3 +160,33 @@ func TestAliveWithoutSocket(t *testing.T) {
 		}
 	})
 }
+
+// TestWorn: what a server says and how long it takes wears a session, until it takes a message.
+func TestWorn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const taken = "C: MAIL FROM:<>\nS: 250 ok\n" + rcptB + "S: 250 ok\nC: DATA\nS: 354 go\nC: .\nS: 250 ok"
+		c := introduce(t, piped(t, func(p *peer) {
+			p.greet("")
+			for range 2 {
+				time.Sleep(4 * time.Minute)
+				p.play("C: RSET\nS: 250 ok")
+			}
+			p.play(taken)
+			for range 6 {
+				p.play("C: RSET\nS: 250 " + strings.Repeat("x", 100<<10))
+			}
+			p.play(taken)
+		}))
+		for i, want := range []bool{false, true, false, false, false, false, false, false, true, false} {
+			var err error
+			if i == 2 || i == 9 {
+				_, err = c.Send(t.Context(), Envelope{To: []string{"b@y.test"}}, strings.NewReader(""), nil)
+			} else {
+				err = c.Reset(t.Context())
+			}
+			if err != nil || c.Worn() != want {
+				t.Errorf("step %d: worn is %v, want %v; %v", i, c.Worn(), want, err)
+			}
+		}
+	})
+}
