@@ -88,6 +88,9 @@ func parseExtensions(reply Reply) Extensions {
 	return e
 }
 
+// maxMechanisms bounds those of AUTH. A reply has room for 30,000, each of which would be compared with all others.
+const maxMechanisms = 30
+
 // addMechanisms reads AUTH, also in the old form AUTH=LOGIN.
 func (e *Extensions) addMechanisms(words []string) {
 	first, old := strings.CutPrefix(words[0], "AUTH=")
@@ -99,7 +102,7 @@ func (e *Extensions) addMechanisms(words []string) {
 		mechanisms = append([]string{first}, mechanisms...)
 	}
 	for _, m := range mechanisms {
-		if !slices.Contains(e.Auth, m) {
+		if len(e.Auth) < maxMechanisms && !slices.Contains(e.Auth, m) {
 			e.Auth = append(e.Auth, m)
 		}
 	}

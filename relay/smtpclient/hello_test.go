@@ -1,6 +1,8 @@
 package smtpclient
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,6 +40,28 @@ func TestParseExtensions(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestManyMechanisms: as many as a reply can hold would take a second of computing.
+func TestManyMechanisms(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("250-mx.test\r\n250-AUTH PLAIN LOGIN\r\n")
+	for n := 0; b.Len() < maxReplyBytes-2*maxReplyLine; {
+		b.WriteString("250-AUTH")
+		for end := b.Len() + maxReplyLine - 20; b.Len() < end; n++ {
+			fmt.Fprintf(&b, " %x", n)
+		}
+		b.WriteString("\r\n")
+	}
+	b.WriteString("250 DSN\r\n")
+	reply, err := parse(b.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ext := parseExtensions(reply)
+	if !ext.DSN || len(ext.Auth) != maxMechanisms || ext.Auth[1] != "LOGIN" {
+		t.Errorf("%d mechanisms, DSN %v", len(ext.Auth), ext.DSN)
 	}
 }
 
