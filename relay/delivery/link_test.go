@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -123,6 +124,13 @@ func (e *end) Reset() {
 	}
 }
 
+// closed reports whether this end was closed.
+func (e *end) closed() bool {
+	e.in.mu.Lock()
+	defer e.in.mu.Unlock()
+	return e.in.gone
+}
+
 // wait returns when the other end has closed or cut the connection. It reads nothing.
 func (e *end) wait() {
 	f := e.out
@@ -180,7 +188,9 @@ type world struct {
 	visits sync.WaitGroup
 
 	mu   sync.Mutex
-	ends []*end // ours
+	ends []*end            // ours
+	live map[string][]*end // by address, those of them that were open when the last one was made; "" is any address
+	most map[string]int    // that were open at once
 }
 
 // connect takes the place of the system's.
@@ -192,6 +202,13 @@ func (w *world) connect(ctx context.Context, _ *net.Dialer, address string) (net
 	ours, theirs := link()
 	w.mu.Lock()
 	w.ends = append(w.ends, ours)
+	if w.live == nil {
+		w.live, w.most = map[string][]*end{}, map[string]int{}
+	}
+	for _, a := range []string{address, ""} {
+		w.live[a] = append(slices.DeleteFunc(w.live[a], (*end).closed), ours)
+		w.most[a] = max(w.most[a], len(w.live[a]))
+	}
 	w.mu.Unlock()
 	w.visits.Go(func() {
 		defer theirs.Close()
@@ -214,11 +231,7 @@ func (w *world) read() (most int) {
 func (w *world) closed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := true
-	for _, e := range w.ends {
-		e.in.set(func() { all = all && e.in.gone })
-	}
-	return all
+	return !slices.ContainsFunc(w.ends, func(e *end) bool { return !e.closed() })
 }
 
 func (w *world) LookupMX(_ context.Context, domain string) (dns.MXAnswer, error) {
