@@ -41,12 +41,12 @@ type forger struct {
 }
 
 // forgeTLS shakes hands and then takes over the server's keys.
-func forgeTLS(wire *end, cfg *tls.Config) (*forger, error) {
+func forgeTLS(w wire, cfg *tls.Config) (*forger, error) {
 	var log bytes.Buffer
 	cfg = cfg.Clone()
 	cfg.MinVersion, cfg.SessionTicketsDisabled, cfg.KeyLogWriter = tls.VersionTLS13, true, &log
-	c := &cutter{end: wire, left: 1 << 20}
-	f := &forger{Conn: tls.Server(c, cfg), out: wire}
+	c := &cutter{wire: w, left: 1 << 20}
+	f := &forger{Conn: tls.Server(c, cfg), out: w}
 	if err := f.Handshake(); err != nil {
 		return f, err
 	}

@@ -76,6 +76,46 @@ func TestHostileAside(t *testing.T) {
 	}
 }
 
+// The same with the next envelope sent ahead. What is said then may be the answer to that, but nobody's message is taken for
+// delivered before it went out.
+func TestHostileAsideWithEnvelopeAhead(t *testing.T) {
+	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS13, tls.VersionTLS13)
+	for _, name := range names(asides) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				after := func(v *visit) {
+					time.Sleep(time.Second)
+					asides[name](v)
+				}
+				w := worldOf(&tarpit{tls: config, forge: true, offers: "PIPELINING", after: after})
+				l := w.deliverer(tlspolicy.Rule{}).Open().(*lane)
+				first, second := jobTo("a@dest.test"), jobTo("b@dest.test")
+				want(t, l.Deliver(t.Context(), first, func() (queue.Job, bool) { return second, true }).Outcomes[0], "delivered")
+				if l.kept == nil || !l.kept.conn.Ahead() {
+					t.Fatal("nothing was sent ahead")
+				}
+				before := w.read()
+				time.Sleep(5 * time.Second)
+				if read := w.read() - before; read > 0 {
+					t.Errorf("%d bytes were read while nobody waited", read)
+				}
+				start := time.Now()
+				o := l.Deliver(t.Context(), second, nil).Outcomes[0]
+				took := time.Since(start)
+				l.Close()
+				w.visits.Wait()
+				switch {
+				case o.Result == queue.ResultDelivered && o.Reply != "250 2.0.0 taken",
+					o.Result == queue.ResultFailed && name != "refusals",
+					took > mostTime, !w.closed(), w.read()-before > mostBytes:
+					t.Errorf("%v, %q after %v; %d bytes", o.Result, o.Reply, took, w.read())
+				}
+				t.Logf("%v %s %s, %d sessions, %d bytes, %v", o.Result, o.Detail, o.Reply, len(w.ends), w.read(), took)
+			})
+		})
+	}
+}
+
 // A session does not end in the middle of a message because the ones before were refused at length.
 func TestLongRefusals(t *testing.T) {
 	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)

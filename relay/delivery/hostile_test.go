@@ -116,6 +116,32 @@ func TestHostileRemote(t *testing.T) {
 	}
 }
 
+// A relay that stops does not wait for a tarpit.
+func TestStopLeavesATarpit(t *testing.T) {
+	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)
+	for _, name := range []string{"silence", "zero window", "byte a minute", "line a minute"} {
+		for _, stage := range []string{"greeting", "ehlo", "starttls", "handshake", "ehlo+tls", "mail", "rcpt", "data", "body", "dot"} {
+			synctest.Test(t, func(t *testing.T) {
+				w := worldOf(&tarpit{tls: config, stage: stage, act: behaviours[name]})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				lane := w.deliverer(tlspolicy.Rule{}).Open()
+				job := jobTo("a@dest.test")
+				if stage == "body" {
+					job = largeJob(1 << 20)
+				}
+				o := lane.Deliver(ctx, job, nil).Outcomes[0]
+				lane.Close()
+				if took := time.Since(start); o.Result != queue.ResultDeferred || took > 10*time.Second {
+					t.Errorf("%s at %s: %v %s after %v", name, stage, o.Result, o.Cause, took)
+				}
+				w.visits.Wait()
+			})
+		}
+	}
+}
+
 // isRight reports whether a behaviour can end with a message taken or refused, as it may.
 func isRight(stage, behaviour string) bool {
 	if behaviour != "endless replies" && behaviour != "all after 250" {

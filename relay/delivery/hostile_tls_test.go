@@ -53,7 +53,7 @@ func cut(n int, then func(*visit), version uint16) func(*visit) {
 	return func(v *visit) {
 		cfg := v.tls.Clone()
 		cfg.MaxVersion, cfg.MinVersion = version, min(version, tls.VersionTLS12)
-		c := &cutter{end: v.wire, left: n}
+		c := &cutter{wire: v.wire, left: n}
 		tls.Server(c, cfg).Handshake()
 		if then != nil {
 			then(v)
@@ -64,7 +64,7 @@ func cut(n int, then func(*visit), version uint16) func(*visit) {
 
 // cutter loses all but the first bytes written.
 type cutter struct {
-	*end
+	wire
 	left int
 }
 
@@ -74,7 +74,7 @@ func (c *cutter) Write(b []byte) (int, error) {
 	}
 	n := min(c.left, len(b))
 	c.left -= n
-	if _, err := c.end.Write(b[:n]); err != nil || c.left > 0 {
+	if _, err := c.wire.Write(b[:n]); err != nil || c.left > 0 {
 		return n, err
 	}
 	return n, context.Canceled
@@ -89,13 +89,13 @@ func slowly(pause time.Duration) func(*visit) {
 }
 
 type slow struct {
-	*end
+	wire
 	pause time.Duration
 }
 
 func (s *slow) Write(b []byte) (int, error) {
 	for i := range b {
-		if _, err := s.end.Write(b[i : i+1]); err != nil {
+		if _, err := s.wire.Write(b[i : i+1]); err != nil {
 			return i, err
 		}
 		time.Sleep(s.pause)
@@ -109,7 +109,7 @@ func TestHostileHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				act := func(v *visit) {
-					v.wire.ready() // for the ClientHello: what comes before is seen to be out of place
+					v.wire.(*end).ready() // for the ClientHello: what comes before is seen to be out of place
 					handshakes[name](v)
 				}
 				o, bytes, took := measure(t, &tarpit{tls: config, stage: "handshake", act: act}, jobTo("a@dest.test"))

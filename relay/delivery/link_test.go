@@ -115,7 +115,10 @@ func (e *end) Close() error {
 }
 
 // CloseWrite ends one direction.
-func (e *end) CloseWrite() { e.out.set(func() { e.out.fin = true }) }
+func (e *end) CloseWrite() error {
+	e.out.set(func() { e.out.fin = true })
+	return nil
+}
 
 // Reset cuts the connection; what was on its way is lost.
 func (e *end) Reset() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -25,17 +26,27 @@ type tarpit struct {
 	after func(v *visit) // done after each message that was taken
 }
 
+// wire is the tarpit's end of a connection: an end of a link, or a socket.
+type wire interface {
+	net.Conn
+	CloseWrite() error
+	Reset()
+	wait() // for the client to leave, without reading
+}
+
 // visit is one connection to a tarpit.
 type visit struct {
 	*tarpit
-	wire  *end
+	wire  wire
 	nc    io.ReadWriter // wire, or TLS above it
 	r     *bufio.Reader
 	taken int
 }
 
-func (h *tarpit) serve(wire *end) {
-	v := &visit{tarpit: h, wire: wire, nc: wire, r: bufio.NewReader(wire)}
+func (h *tarpit) serve(e *end) { h.meet(e) }
+
+func (h *tarpit) meet(w wire) {
+	v := &visit{tarpit: h, wire: w, nc: w, r: bufio.NewReader(w)}
 	if v.at("greeting") || v.say("220 mx.test\r\n") != nil {
 		return
 	}
