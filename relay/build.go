@@ -66,7 +66,7 @@ func newResolver(cfg *configs.DNS) (*dns.Cache, error) {
 	return dns.NewCache(client, dns.CacheOptions{}), nil
 }
 
-func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolver, log *slog.Logger) (*delivery.Deliverer, error) {
+func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, log *slog.Logger) (*delivery.Deliverer, error) {
 	policy, err := policyOf(cfg)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,8 @@ func newDeliverer(cfg *configs.Config, hostname string, resolver delivery.Resolv
 		return nil, err
 	}
 	return delivery.New(delivery.Options{
-		Hostname:         hostname,
+		Hostname:         me.hostname,
+		Listeners:        me.listeners,
 		Resolver:         resolver,
 		Policy:           policy,
 		Routes:           routes,

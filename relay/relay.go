@@ -70,7 +70,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		return nil, err
 	}
 	r.signer.Use(keys)
-	parts, err := newLive(cfg, cfg.Hostname, nil, log)
+	parts, err := newLive(cfg, selfOf(cfg), nil, log)
 	if err != nil {
 		return nil, err
 	}

@@ -25,17 +25,16 @@ type live struct {
 	schedule  queue.Schedule
 }
 
-// newLive builds the parts for a relay that is called hostname for all its life. What the DNS said stays known if old, which may
-// be nil, asks the same servers.
-func newLive(cfg *configs.Config, hostname string, old *live, log *slog.Logger) (*live, error) {
-	l := &live{dns: cfg.DNS, notifier: newNotifier(cfg, hostname), schedule: scheduleOf(cfg)}
+// newLive builds the parts for a relay. What the DNS said stays known if old, which may be nil, asks the same servers.
+func newLive(cfg *configs.Config, me self, old *live, log *slog.Logger) (*live, error) {
+	l := &live{dns: cfg.DNS, notifier: newNotifier(cfg, me.hostname), schedule: scheduleOf(cfg)}
 	var err error
 	if old != nil && reflect.DeepEqual(old.dns, cfg.DNS) {
 		l.resolver = old.resolver
 	} else if l.resolver, err = newResolver(&cfg.DNS); err != nil {
 		return nil, err
 	}
-	l.deliverer, err = newDeliverer(cfg, hostname, l.resolver, log)
+	l.deliverer, err = newDeliverer(cfg, me, l.resolver, log)
 	return l, err
 }
 
@@ -92,7 +91,7 @@ func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 func (r *Relay) Reload(cfg *configs.Config) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	next, err := newLive(cfg, r.cfg.Hostname, r.live.Load(), r.log)
+	next, err := newLive(cfg, selfOf(r.cfg), r.live.Load(), r.log)
 	if err != nil {
 		return err
 	}

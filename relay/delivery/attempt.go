@@ -87,7 +87,10 @@ func (a *attempt) run(ctx context.Context) {
 		a.note(trouble{Outcome: none, weight: weightFinal})
 		return
 	}
-	for _, h := range hosts {
+	for i, h := range hosts {
+		if a.comesBack(ctx, hosts, i) {
+			break
+		}
 		addrs, none := a.d.addresses(ctx, h)
 		if len(addrs) == 0 {
 			none.Host = h.name

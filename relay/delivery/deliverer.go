@@ -32,6 +32,9 @@ type Options struct {
 	MessagesPerConnection int // under 1: no limit but the age of the connection
 	SourceNames           map[netip.Addr]string
 	Domains               []Domain // with names that differ
+
+	Listeners  []netip.AddrPort           // where this relay takes mail; an unspecified address stands for all of this machine
+	Interfaces func() ([]net.Addr, error) // the addresses of this machine; nil: net.InterfaceAddrs
 }
 
 // Resolver is a DNS resolver that remembers answers.
@@ -47,6 +50,7 @@ type Deliverer struct {
 	terms       map[string]*terms // see termsOf
 	log         *slog.Logger
 	known       *known.Addresses
+	own         own
 	smallHellos atomic.Int64
 
 	// tcp connects: the system does. Tests put a network in its place that lives in memory and in virtual time, where fifteen
@@ -57,6 +61,10 @@ type Deliverer struct {
 // New makes a Deliverer.
 func New(o Options) *Deliverer {
 	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: known.New(o.Now), tcp: dialTCP}
+	d.own = own{listeners: o.Listeners, interfaces: o.Interfaces, now: o.Now}
+	if d.own.interfaces == nil {
+		d.own.interfaces = net.InterfaceAddrs
+	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

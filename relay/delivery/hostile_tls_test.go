@@ -117,7 +117,7 @@ func TestHostileHandshake(t *testing.T) {
 				if o.Stage != queue.StageTLS || !o.TLS.Broken || o.TLS.Seen == "" {
 					t.Errorf("stage %s, %+v", o.Stage, o.TLS)
 				}
-				if took > 30*time.Second {
+				if took > time.Minute { // two handshakes: the second one with a small ClientHello
 					t.Errorf("it took %v", took)
 				}
 				t.Logf("%d bytes, %v: %s, %s (%s)", bytes, took, o.Cause, o.Detail, o.TLS.Seen)

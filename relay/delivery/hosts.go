@@ -12,11 +12,12 @@ import (
 
 // host is one next hop.
 type host struct {
-	name     string
-	port     uint16
-	route    *Route // nil for an MX host
-	implicit bool   // the domain itself, for want of an MX record
-	unproven bool   // named by DNS that is not signed: it may be anyone's
+	name       string
+	port       uint16
+	route      *Route // nil for an MX host
+	preference uint16 // of the MX record; the lower the better
+	implicit   bool   // the domain itself, for want of an MX record
+	unproven   bool   // named by DNS that is not signed: it may be anyone's
 }
 
 // implicitTLS reports whether the session starts with the handshake.
@@ -62,7 +63,7 @@ func (d *Deliverer) nextHops(ctx context.Context, domain string) ([]host, queue.
 	}
 	hosts := d.mxHosts(records, implicit, !answer.Authentic)
 	if len(hosts) == 0 {
-		return nil, failed(queue.Loop, queue.StageDNS, "mail for "+domain+" would come back to this relay: it is the best MX itself")
+		return nil, loop(domain, "it is the best MX itself")
 	}
 	return hosts, queue.Outcome{}
 }
@@ -82,7 +83,7 @@ func (d *Deliverer) mxHosts(records []dns.MX, implicit, unproven bool) []host {
 		if own < len(records) && mx.Preference >= records[own].Preference {
 			break
 		}
-		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port, implicit: implicit, unproven: unproven})
+		hosts = append(hosts, host{name: mx.Host, port: d.opts.Port, preference: mx.Preference, implicit: implicit, unproven: unproven})
 	}
 	return hosts
 }
