@@ -27,6 +27,7 @@ type session struct {
 	messages int       // transactions begun on it
 	reused   bool      // it was kept from an attempt before
 	over     bool      // no more mail can go over it
+	again    bool      // on a new connection to the same address, what went wrong will go well
 	choked   bool      // its handshake failed as it may do where the ClientHello is too big
 }
 
@@ -41,7 +42,9 @@ func (a *attempt) newSession(h host, addr netip.Addr) *session {
 // start leads the session over a new connection to the point where mail may be sent, or says why it cannot.
 func (s *session) start(ctx context.Context, nc net.Conn) trouble {
 	s.ehlo = s.a.d.helloFrom(nc.LocalAddr())
-	s.conn = smtpclient.New(nc, smtpclient.Options{Timeouts: s.a.d.opts.Timeouts})
+	s.conn = smtpclient.New(nc, smtpclient.Options{
+		Timeouts: s.a.d.opts.Timeouts, NoChunking: s.a.d.known.NoChunking(s.address()),
+	})
 	if t := s.open(ctx); t.weight > 0 {
 		s.conn.Quit(ctx)
 		return s.stamp(t)

@@ -85,6 +85,10 @@ func (s *session) transaction(ctx context.Context, recipients []int, ahead func(
 		final := o.Result != queue.ResultDeferred || fateUnknown(err) && !(s.reused && silent)
 		s.a.settle(i, s.located(o), final)
 	}
+	if errors.Is(err, smtpclient.ErrChunking) {
+		s.a.d.known.LearnNoChunking(s.address())
+		s.again = true
+	}
 	if err == nil || s.conn.Ahead() || s.conn.Reset(ctx) == nil {
 		return nil
 	}

@@ -133,7 +133,7 @@ func silence(e *smtpclient.Error) queue.Outcome {
 		o = failed(queue.NeedsSMTPUTF8, stage, detail)
 	case errors.Is(e.Err, smtpclient.ErrBody), errors.Is(e.Err, smtpclient.ErrArgument):
 		o = deferred(queue.LocalTrouble, stage, detail)
-	case errors.Is(e.Err, smtpclient.ErrProtocol), errors.Is(e.Err, smtpclient.ErrInjected):
+	case errors.Is(e.Err, smtpclient.ErrProtocol), errors.Is(e.Err, smtpclient.ErrInjected), errors.Is(e.Err, smtpclient.ErrChunking):
 		o = deferred(queue.RemoteProtocol, stage, detail)
 	case errors.Is(e.Err, smtpclient.ErrAuthClear), errors.Is(e.Err, smtpclient.ErrAuthMechanism):
 		o = deferred(queue.AuthRefused, stage, detail)

@@ -48,6 +48,9 @@ func (a *attempt) meet(ctx context.Context, h host, addrs []netip.Addr) []netip.
 			a.sessions++
 			t = s.deliver(ctx)
 			a.keep(ctx, s)
+			if s.again {
+				addrs = slices.Insert(addrs, 0, one.addr)
+			}
 		}
 		a.note(t)
 	}

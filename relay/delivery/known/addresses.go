@@ -1,5 +1,5 @@
 // Package known remembers for a while how remote addresses behave, so that not every connection has to find it out again: which
-// are dead, and which need a small ClientHello.
+// are dead, which need a small ClientHello, and which do not know BDAT although they say so.
 //
 // It only saves time. It never says that a host has no TLS or needs less of it: that is found out each time anew.
 package known
@@ -21,6 +21,7 @@ const (
 	grace      = time.Hour      // after a pause; a failure later than that counts as the first one
 	trial      = time.Minute    // how long one trial keeps others from the address, if it never ends
 	helloTime  = 24 * time.Hour // until the usual ClientHello is tried again
+	chunkTime  = 24 * time.Hour // until BDAT is
 )
 
 // Addresses remembers up to 10,000 addresses; the one about which nothing was learnt for the longest time is forgotten first. It
@@ -39,6 +40,7 @@ type entry struct {
 	deadTill time.Time // zero when it is alive
 	trialEnd time.Time // until then a trial may be under way
 	helloEnd time.Time // until then it needs the small hello
+	chunkEnd time.Time // until then it gets no BDAT
 }
 
 // New makes an empty memory. now is the clock.
@@ -135,6 +137,21 @@ func (a *Addresses) ForgetSmallHello(addr netip.AddrPort) {
 	}
 }
 
+// NoChunking reports whether to do without BDAT.
+func (a *Addresses) NoChunking(addr netip.AddrPort) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.find(addr)
+	return e != nil && a.now().Before(e.chunkEnd)
+}
+
+// LearnNoChunking takes down that an address offers CHUNKING and does not know BDAT.
+func (a *Addresses) LearnNoChunking(addr netip.AddrPort) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.learn(addr).chunkEnd = a.now().Add(chunkTime)
+}
+
 func (a *Addresses) find(addr netip.AddrPort) *entry {
 	if el := a.byAddr[addr]; el != nil {
 		return el.Value.(*entry)
@@ -158,7 +175,7 @@ func (a *Addresses) learn(addr netip.AddrPort) *entry {
 
 // forgetIdle drops an entry of which nothing is left.
 func (a *Addresses) forgetIdle(e *entry) {
-	if e.failures == 0 && e.helloEnd.IsZero() {
+	if e.failures == 0 && e.helloEnd.IsZero() && e.chunkEnd.IsZero() {
 		a.forget(a.byAddr[e.addr])
 	}
 }
