@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tlsrelay/queue"
@@ -47,7 +48,8 @@ func (a *attempt) race(h host, addrs []netip.Addr) *race {
 	}}
 }
 
-// run gives what became of the addresses that were tried; one at most has a connection.
+// run gives what became of the addresses that were tried; one at most has a connection. If none has, the first address stands
+// first.
 func (r *race) run(ctx context.Context) []dialed {
 	within, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -70,6 +72,9 @@ func (r *race) run(ctx context.Context) []dialed {
 	}
 	for _, one := range r.results {
 		r.remember(ctx, one)
+	}
+	if !r.won && r.results[0].addr != r.addrs[0] {
+		slices.Reverse(r.results) // the trouble with the first address counts, though it came later
 	}
 	return r.results
 }

@@ -22,6 +22,7 @@ import (
 type answer struct {
 	after time.Duration
 	err   error // nil: a connection
+	still bool  // a connection even after nobody waits for it
 }
 
 // counted is a connection of which it is known whether it is open.
@@ -39,7 +40,7 @@ func (c *counted) Close() error {
 func TestRace(t *testing.T) {
 	const v4, v4b, v6, v6b = "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"
 	ms, never := time.Millisecond, time.Hour
-	refused := func(after time.Duration) answer { return answer{after, syscall.ECONNREFUSED} }
+	refused := func(after time.Duration) answer { return answer{after: after, err: syscall.ECONNREFUSED} }
 	for name, tc := range map[string]struct {
 		addrs    string
 		behave   map[string]answer
@@ -50,26 +51,28 @@ func TestRace(t *testing.T) {
 		took     time.Duration
 		deadThen string
 	}{
-		"first answers":               {v4 + " " + v6, map[string]answer{v4: {100 * ms, nil}}, 0, "", 0, v4 + " won", 100 * ms, ""},
-		"first is silent":             {v6 + " " + v4, map[string]answer{v6: {never, nil}, v4: {50 * ms, nil}}, 0, "", 0, v4 + " won, " + v6 + " beaten", 350 * ms, v6},
-		"first is slow and wins":      {v6 + " " + v4, map[string]answer{v6: {320 * ms, nil}, v4: {50 * ms, nil}}, 0, "", 0, v6 + " won, " + v4 + " beaten", 320 * ms, ""},
-		"first is refused":            {v6 + " " + v4, map[string]answer{v6: refused(10 * ms), v4: {50 * ms, nil}}, 0, "", 0, v6 + " failed, " + v4 + " won", 60 * ms, v6},
-		"first is refused late":       {v6 + " " + v4, map[string]answer{v6: refused(310 * ms), v4: {50 * ms, nil}}, 0, "", 0, v6 + " failed, " + v4 + " won", 350 * ms, v6},
-		"second is refused":           {v6 + " " + v4, map[string]answer{v6: {time.Second, nil}, v4: refused(10 * ms)}, 0, "", 0, v4 + " failed, " + v6 + " won", time.Second, v4},
+		"first answers":               {v4 + " " + v6, map[string]answer{v4: {after: 100 * ms}}, 0, "", 0, v4 + " won", 100 * ms, ""},
+		"first is silent":             {v6 + " " + v4, map[string]answer{v6: {after: never}, v4: {after: 50 * ms}}, 0, "", 0, v4 + " won, " + v6 + " beaten", 350 * ms, v6},
+		"first is slow and wins":      {v6 + " " + v4, map[string]answer{v6: {after: 320 * ms}, v4: {after: 50 * ms}}, 0, "", 0, v6 + " won, " + v4 + " beaten", 320 * ms, ""},
+		"second comes too late":       {v6 + " " + v4, map[string]answer{v6: {after: 320 * ms}, v4: {after: 50 * ms, still: true}}, 0, "", 0, v6 + " won, " + v4 + " beaten", 350 * ms, ""},
+		"first is refused":            {v6 + " " + v4, map[string]answer{v6: refused(10 * ms), v4: {after: 50 * ms}}, 0, "", 0, v6 + " failed, " + v4 + " won", 60 * ms, v6},
+		"first is refused late":       {v6 + " " + v4, map[string]answer{v6: refused(310 * ms), v4: {after: 50 * ms}}, 0, "", 0, v6 + " failed, " + v4 + " won", 350 * ms, v6},
+		"second is refused":           {v6 + " " + v4, map[string]answer{v6: {after: time.Second}, v4: refused(10 * ms)}, 0, "", 0, v4 + " failed, " + v6 + " won", time.Second, v4},
 		"both are refused":            {v6 + " " + v4, map[string]answer{v6: refused(10 * ms), v4: refused(10 * ms)}, 0, "", 0, v6 + " failed, " + v4 + " failed", 20 * ms, v6 + " " + v4},
-		"both are silent":             {v6 + " " + v4, map[string]answer{v6: {never, nil}, v4: {never, nil}}, 0, "", 0, "2 failed", connectTimeout, v6 + " " + v4},
+		"the second has no way":       {v4 + " " + v6, map[string]answer{v4: refused(time.Second), v6: {err: syscall.ENETUNREACH}}, 0, "", 0, v4 + " failed, " + v6 + " failed", time.Second, v6 + " " + v4},
+		"both are silent":             {v6 + " " + v4, map[string]answer{v6: {after: never}, v4: {after: never}}, 0, "", 0, "2 failed", connectTimeout, v6 + " " + v4},
 		"at most two":                 {v6 + " " + v4 + " " + v6b + " " + v4b, map[string]answer{v6: refused(0), v4: refused(0)}, 0, "", 0, v6 + " failed, " + v4 + " failed", 0, v6 + " " + v4},
-		"the other family only":       {v4 + " " + v4b + " " + v6, map[string]answer{v4: refused(0), v6: {ms, nil}}, 0, "", 0, v4 + " failed, " + v6 + " won", ms, v4},
-		"no other family":             {v4 + " " + v4b, map[string]answer{v4: {time.Second, nil}}, 0, "", 0, v4 + " won", time.Second, ""},
+		"the other family only":       {v4 + " " + v4b + " " + v6, map[string]answer{v4: refused(0), v6: {after: ms}}, 0, "", 0, v4 + " failed, " + v6 + " won", ms, v4},
+		"no other family":             {v4 + " " + v4b, map[string]answer{v4: {after: time.Second}}, 0, "", 0, v4 + " won", time.Second, ""},
 		"no other family, refused":    {v4 + " " + v4b, map[string]answer{v4: refused(ms)}, 0, "", 0, v4 + " failed", ms, v4},
-		"alone and silent":            {v4, map[string]answer{v4: {never, nil}}, 0, "", 0, v4 + " failed", connectTimeout, v4},
-		"other is known to be dead":   {v6 + " " + v4, map[string]answer{v6: {time.Second, nil}}, 0, v4, 0, v6 + " won", time.Second, v4},
-		"another other one":           {v6 + " " + v4 + " " + v4b, map[string]answer{v6: {time.Second, nil}, v4b: {ms, nil}}, 0, v4, 0, v4b + " won, " + v6 + " beaten", 301 * ms, v4 + " " + v6},
+		"alone and silent":            {v4, map[string]answer{v4: {after: never}}, 0, "", 0, v4 + " failed", connectTimeout, v4},
+		"other is known to be dead":   {v6 + " " + v4, map[string]answer{v6: {after: time.Second}}, 0, v4, 0, v6 + " won", time.Second, v4},
+		"another other one":           {v6 + " " + v4 + " " + v4b, map[string]answer{v6: {after: time.Second}, v4b: {after: ms}}, 0, v4, 0, v4b + " won, " + v6 + " beaten", 301 * ms, v4 + " " + v6},
 		"no connect left":             {v6 + " " + v4, map[string]answer{v6: refused(ms)}, 1, "", 0, v6 + " failed", ms, v6},
-		"cancelled":                   {v6 + " " + v4, map[string]answer{v6: {never, nil}, v4: {never, nil}}, 0, "", 400 * ms, "2 failed", 400 * ms, ""},
-		"cancelled before the second": {v6 + " " + v4, map[string]answer{v6: {never, nil}}, 0, "", 100 * ms, v6 + " failed", 100 * ms, ""},
-		"own trouble":                 {v4, map[string]answer{v4: {ms, syscall.EADDRNOTAVAIL}}, 0, "", 0, v4 + " failed", ms, ""},
-		"not public":                  {v4, map[string]answer{v4: {ms, fmt.Errorf("dial: %w", errNotPublic)}}, 0, "", 0, v4 + " failed", ms, ""},
+		"cancelled":                   {v6 + " " + v4, map[string]answer{v6: {after: never}, v4: {after: never}}, 0, "", 400 * ms, "2 failed", 400 * ms, ""},
+		"cancelled before the second": {v6 + " " + v4, map[string]answer{v6: {after: never}}, 0, "", 100 * ms, v6 + " failed", 100 * ms, ""},
+		"own trouble":                 {v4, map[string]answer{v4: {after: ms, err: syscall.EADDRNOTAVAIL}}, 0, "", 0, v4 + " failed", ms, ""},
+		"not public":                  {v4, map[string]answer{v4: {after: ms, err: fmt.Errorf("dial: %w", errNotPublic)}}, 0, "", 0, v4 + " failed", ms, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -88,13 +91,17 @@ func TestRace(t *testing.T) {
 				var open atomic.Int32
 				r := a.race(h, addrs)
 				r.dial = func(ctx context.Context, addr netip.Addr) (net.Conn, error) {
+					begin := time.Now()
 					b, ok := tc.behave[addr.String()]
 					if !ok {
 						t.Errorf("connected to %s", addr)
 					}
 					select {
 					case <-ctx.Done():
-						return nil, ctx.Err()
+						if !b.still {
+							return nil, ctx.Err()
+						}
+						time.Sleep(b.after - time.Since(begin))
 					case <-time.After(b.after):
 					}
 					if b.err != nil {
@@ -193,9 +200,8 @@ func TestSilentFamily(t *testing.T) {
 	good := &mx{tls: newAuthority(t).server(t, "mx1.dest.test", tls12, tls13)}
 	l, err := net.Listen("tcp", "[::1]:0")
 	need.That(t, "IPv6 on loopback", err)
-	_, port, _ := net.SplitHostPort(l.Addr().String())
 	l.Close()
-	good.start(t, "::1", port)
+	port := good.start(t, "::1", "0").port()
 	blackHole(t, "127.0.0.11:"+port)
 	n := newNetwork(t, 1, port)
 	n.set(t, "mx1.dest.test.", dnstest.Records{A: []string{"127.0.0.11"}, AAAA: []string{"::1"}})
