@@ -169,14 +169,16 @@ func TestHostileRecords(t *testing.T) {
 	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS13, tls.VersionTLS13)
 	for _, name := range names(records) {
 		t.Run(name, func(t *testing.T) {
-			for _, stage := range []string{"ehlo+tls", "mail", "dot"} {
+			for _, stage := range []string{"ehlo+tls", "dot"} {
 				for _, reads := range []bool{true, false} {
+					if !reads && !strings.HasPrefix(name, "key updates") {
+						continue // only those are answered
+					}
 					synctest.Test(t, func(t *testing.T) {
 						h := &tarpit{tls: config, forge: true, stage: stage, act: flood(records[name], reads)}
-						began := cpu()
 						o, bytes, took := measure(t, h, jobTo("a@dest.test"))
 						blameless(t, o)
-						t.Logf("%s: %d bytes, %v, %v of both CPUs: %s, %s", stage, bytes, took, cpu()-began, o.Cause, o.Detail)
+						t.Logf("%s: %d bytes, %v: %s, %s", stage, bytes, took, o.Cause, o.Detail)
 					})
 				}
 			}

@@ -220,6 +220,13 @@ func (w *world) connect(ctx context.Context, _ *net.Dialer, address string) (net
 	return ours, ctx.Err()
 }
 
+// atOnce gives how many connections to an address, "" for any, were open at once.
+func (w *world) atOnce(address string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most[address]
+}
+
 // read gives the most bytes that we read on one connection.
 func (w *world) read() (most int) {
 	w.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -125,4 +126,32 @@ func FuzzReply(f *testing.F) {
 			t.Fatalf("size %d", e.MaxSize)
 		}
 	})
+}
+
+// endlessly reads as a text that is repeated for ever.
+type endlessly struct {
+	text string
+	at   int
+}
+
+func (e *endlessly) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = e.text[e.at]
+		e.at = (e.at + 1) % len(e.text)
+	}
+	return len(b), nil
+}
+
+// TestReplyMemory: what a reply may make us allocate is bounded by what we read of it.
+func TestReplyMemory(t *testing.T) {
+	for _, text := range []string{"250-x\r\n", "250-" + strings.Repeat("x", 1e6) + "\r\n", "250-" + strings.Repeat("x", 2000) + "\r\n", "x", "\n"} {
+		r := bufio.NewReader(&endlessly{text: text})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := readReply(r)
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrProtocol) || allocated > 3*maxReplyBytes {
+			t.Errorf("%.10q: %d bytes allocated, %v", text, allocated, err)
+		}
+	}
 }
