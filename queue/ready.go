@@ -39,8 +39,10 @@ type ready struct {
 	atRest map[*site]struct{}
 	turn   fifo[*site] // those that may start a job, each once, served in turn
 	paused pausedSites // those that have to wait
+	parked fifo[*site] // strangers for which there is no worker, see room
 
 	workers  int        // that there are
+	strange  int        // of them, busy for sites that were not proven when they began
 	limit    int        // of them
 	idle     *list.List // of *worker, the longest idle first
 	stopping bool
@@ -237,7 +239,7 @@ func (r *ready) reconsider(now int64) {
 		for s.jobs.len() > 0 {
 			r.waiting.push(hint{now, s.jobs.pop()})
 		}
-		s.works()
+		s.awake()
 		s.bucket = bucket{}
 	}
 }

@@ -28,8 +28,16 @@ func newFloor(limit int, siteOf func(string) (Site, bool)) *floor {
 	return &floor{ready: newReady(limit, siteOf), now: epoch, busy: map[*worker]JobKey{}}
 }
 
-// step has the jobs start that can, and gives them in the order of their IDs.
+// step has the jobs start that can, and gives them in the order of their IDs. All sites are proven.
 func (f *floor) step() []JobKey {
+	f.takeDue(stamp(f.now))
+	for _, s := range f.sites {
+		s.proven = true
+	}
+	return f.stepAmongStrangers()
+}
+
+func (f *floor) stepAmongStrangers() []JobKey {
 	begun := f.start(f.now)
 	f.idle = append(f.idle, begun...)
 	return f.obey()
@@ -303,7 +311,7 @@ func TestReadyTakesManyInSteps(t *testing.T) {
 	for i := range ID(jobs) {
 		f.add(dueJob(i, "a.test", epoch))
 	}
-	first := f.step()
+	first := f.stepAmongStrangers()
 	if len(first) != 1 || len(f.waiting) != jobs-maxDue {
 		t.Errorf("%d jobs started with %d still to look at", len(first), len(f.waiting))
 	}
@@ -448,5 +456,60 @@ func TestReadyRests(t *testing.T) {
 	f.stop()
 	if s.jobs.len() != 0 || s.wake() > stamp(f.now) {
 		t.Errorf("%d jobs are left with their old site, which rests: %v", s.jobs.len(), s.wake() > stamp(f.now))
+	}
+}
+
+// Strangers that hold their workers leave room for sites that are known to work, and for a few strangers more.
+func TestReadyLeavesRoomBesideStrangers(t *testing.T) {
+	f := newFloor(200, each(20))
+	id := ID(0)
+	mail := func(site string, n int) {
+		for range n {
+			id++
+			f.add(dueJob(id, site, epoch))
+		}
+	}
+	for i := range 75 {
+		mail(fmt.Sprintf("tarpit%d.test", i), 20)
+	}
+	if n := len(f.stepAmongStrangers()); n < 75 || n > 100 {
+		t.Fatalf("%d workers for 75 strangers", n)
+	}
+	mail("good.test", 50)
+	first := f.stepAmongStrangers()
+	if len(first) == 0 || first[0].Destination != "good.test" {
+		t.Fatalf("a new site beside 75 strangers: %v", first)
+	}
+	f.sites["good.test"].proven = true
+	f.sites["good.test"].window.size = 20
+	f.finish(first[0], time.Time{})
+	f.stepAmongStrangers()
+	busy := 0
+	for _, job := range f.busy {
+		if job.Destination == "good.test" {
+			busy++
+		}
+	}
+	if busy != 20 {
+		t.Errorf("%d workers for a site that is proven", busy)
+	}
+	for i := range 100 {
+		mail(fmt.Sprintf("late%d.test", i), 1)
+	}
+	f.stepAmongStrangers()
+	if f.strange != 100 || f.parked.len() == 0 {
+		t.Errorf("%d workers for strangers, %d wait", f.strange, f.parked.len())
+	}
+	left := 75*20 + 50 + 100 - 1
+	for len(f.busy) > 0 {
+		for _, job := range f.busy {
+			f.finish(job, time.Time{})
+			left--
+			break
+		}
+		f.stepAmongStrangers()
+	}
+	if left != 0 || f.strange != 0 || f.parked.len() != 0 && f.turn.len() != 0 {
+		t.Errorf("%d jobs were not tried; %d strange, %d parked", left, f.strange, f.parked.len())
 	}
 }

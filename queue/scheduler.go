@@ -217,7 +217,8 @@ func (s *Scheduler) judge(r *ready, e report, now time.Time) {
 		if at.pauses > 0 {
 			s.opts.Log.Info("site works again", "site", Printable(at.Name), "waiting", at.jobs.len())
 		}
-		at.works()
+		at.awake()
+		at.proven = true
 		at.window.good(at.Workers)
 	case HealthBad:
 		if !at.window.bad() || at.resting > stamp(now) {

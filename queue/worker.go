@@ -8,11 +8,12 @@ import (
 // worker makes attempts at one site, one after the other, on a lane of its own. The scheduler's goroutine has all of it but the
 // orders.
 type worker struct {
-	site   *site
-	orders chan order // of one place: nobody waits to give one
-	isNew  bool       // its goroutine has not begun
-	done   int        // jobs since it began
-	idle   *list.Element
+	site    *site
+	orders  chan order // of one place: nobody waits to give one
+	isNew   bool       // its goroutine has not begun
+	strange bool       // it counts in ready.strange
+	done    int        // jobs since it began
+	idle    *list.Element
 }
 
 // order is the answer to a worker that wants a job. Without one, it ends, or, when it asked for one ahead, goes on with what it has.
@@ -29,18 +30,49 @@ func (r *ready) start(now time.Time) []*worker {
 	var begun []*worker
 	for r.turn.len() > 0 && !r.full() && !r.stopping {
 		s := r.turn.pop()
-		s.inTurn = false
-		if s.ready(at) {
+		switch {
+		case !s.ready(at):
+			s.inTurn = false
+			r.enqueue(s, at)
+			r.unpark()
+		case r.room(s):
+			s.inTurn = false
 			w := r.workerFor(s)
 			r.give(w, at)
 			if w.isNew {
 				w.isNew = false
 				begun = append(begun, w)
 			}
+			r.enqueue(s, at)
+		case s.busy > 0:
+			s.inTurn = false // it comes again when its worker is done
+		default:
+			s.parked = true
+			r.parked.push(s)
 		}
-		r.enqueue(s, at)
 	}
 	return begun
+}
+
+// room reports whether a site may have one more worker. Strangers, sites at which nothing went well yet, share half of all
+// workers, and few have more than one: a hundred hosts that hold each connection for a quarter of an hour leave room for the rest.
+func (r *ready) room(s *site) bool {
+	most := max(1, r.limit/2)
+	if s.busy > 0 {
+		most = max(1, r.limit/8)
+	}
+	return s.proven || r.strange < most
+}
+
+// unpark gives a turn to the stranger that waits longest.
+func (r *ready) unpark() {
+	for r.parked.len() > 0 {
+		if s := r.parked.pop(); s.parked {
+			s.parked = false
+			r.turn.push(s)
+			return
+		}
+	}
 }
 
 // workerFor gives an idle worker of the site, or a new one, for which another site's idle worker may have to go.
@@ -59,6 +91,10 @@ func (r *ready) workerFor(s *site) *worker {
 
 // give has a worker do the oldest job of its site.
 func (r *ready) give(w *worker, now int64) {
+	if !w.site.proven {
+		w.strange = true
+		r.strange++
+	}
 	w.site.busy++
 	w.done++
 	w.orders <- order{w.site.take(now).key(), true}
@@ -87,10 +123,19 @@ func (r *ready) next(w *worker, now time.Time) {
 	s, at := w.site, stamp(now)
 	s.busy--
 	s.used = at
+	if w.strange {
+		w.strange = false
+		r.strange--
+		r.unpark()
+	}
+	if s.parked && s.proven {
+		s.parked = false
+		r.turn.push(s)
+	}
 	switch {
 	case r.stopping || r.yields(w) || s.busy+len(s.idle) >= s.workers() || s.resting > at:
 		r.end(w)
-	case s.ready(at):
+	case s.ready(at) && r.room(s):
 		r.give(w, at)
 	case r.turn.len() > 0 && r.full():
 		r.end(w)

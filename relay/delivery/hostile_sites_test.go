@@ -137,17 +137,23 @@ func TestTarpitBesideAGoodHost(t *testing.T) {
 	}
 }
 
-// Many tarpits, each a domain of its own, are no reason for others to wait, as long as they do not hold all workers: each gets
-// five before it has done any good. Beyond that the others wait as long as a tarpit holds a worker.
+// Many tarpits, each a domain of its own, are no reason for others to wait: before it has done any good a site gets one worker
+// when there are many like it, and all of these together half of the workers. A stranger beyond that waits for one of them, as
+// long as two tarpits hold a worker. A site that has done good waits for none.
 func TestManyTarpitsBesideAGoodHost(t *testing.T) {
 	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)
 	good := &tarpit{tls: config, offers: "PIPELINING CHUNKING"}
 	bad := &tarpit{tls: config, pause: 4 * time.Minute}
-	for sites, wait := range map[int]time.Duration{10: 5 * time.Second, 30: 5 * time.Second, 60: 16 * time.Minute} {
+	for sites, wait := range map[int]time.Duration{10: 5 * time.Second, 60: 5 * time.Second, 75: 5 * time.Second, 120: 31 * time.Minute} {
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{mx: map[string][]string{"good.test": {"192.0.2.1"}}, at: map[string]func(*end){"192.0.2.1:25": good.serve}}
+			w := &world{
+				mx: map[string][]string{"good.test": {"192.0.2.1"}, "known.test": {"192.0.2.2"}},
+				at: map[string]func(*end){"192.0.2.1:25": good.serve, "192.0.2.2:25": good.serve},
+			}
 			st := startStation(t, dir, w)
+			st.enqueue(t, "b@known.test")
+			time.Sleep(time.Second)
 			for s := range sites {
 				addr := fmt.Sprintf("192.0.3.%d", s)
 				w.mx[fmt.Sprintf("bad%d.test", s)] = []string{addr}
@@ -157,6 +163,11 @@ func TestManyTarpitsBesideAGoodHost(t *testing.T) {
 				st.enqueue(t, fmt.Sprintf("b@bad%d.test", i%sites))
 			}
 			time.Sleep(time.Second)
+			st.enqueue(t, "b@known.test")
+			time.Sleep(time.Second)
+			if st.waiting(t)["known.test"] > 0 {
+				t.Errorf("%d tarpits: a host that has done good waits", sites)
+			}
 			st.enqueue(t, "b@good.test")
 			began := time.Now()
 			for st.waiting(t)["good.test"] > 0 && time.Since(began) < time.Hour {
