@@ -153,6 +153,12 @@ func TestExplain(t *testing.T) {
 			"tls-version", "alert 70"},
 		{"old stack that answers TLS 1.0", Decision{}, say(hello("0301")), "tls-version", "ServerHello TLS 1.0"},
 		{"old stack that answers SSL 3.0", Decision{}, say(hello("0300")), "tls-version", "ServerHello SSL 3.0"},
+		{"old stack that cuts its ServerHello in two records", Decision{}, say("1603010014" + hello("0301")[10:50] + "1603010016" + hello("0301")[50:]),
+			"tls-version", "ServerHello TLS 1.0"},
+		{"ServerHello without extensions, and more behind it", Decision{}, say("1603010059" + hello("0301")[10:] + "0b00002b00020304" + strings.Repeat("00", 39)),
+			"tls-version", "ServerHello TLS 1.0"},
+		{"answers in SSL 2.0", Decision{}, say("8010" + "04000100020000000300040700c001020304"), "tls-version", "an answer in SSL 2.0"},
+		{"has no cipher for us in SSL 2.0", Decision{}, say("8003000001"), "tls-version", "an answer in SSL 2.0"},
 		{"picks a suite nobody offered", Decision{}, say("160303002a" + "02000026" + "0303" + strings.Repeat("11", 32) + "00" + "0033" + "00"),
 			"tls-cipher", "ServerHello TLS 1.2"},
 		{"alert 40", Decision{}, say("15030300020228"), "tls-handshake", "alert 40"},
@@ -196,6 +202,9 @@ func FuzzObserve(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("220 hello\r\n"))
 	f.Add([]byte{21, 3, 1, 0, 2, 2, 70})
+	f.Add([]byte{0x80, 3, 0, 0, 1})
+	f.Add([]byte{0x80, 16, 4, 0, 1, 0, 2, 0, 0})
+	f.Add([]byte{22, 3, 1, 0, 1, 2, 22, 3, 1, 0, 3, 0, 0, 38})
 	f.Add(append([]byte{22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1}, make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		o := Observe(raw)

@@ -10,7 +10,7 @@ import (
 type Observed struct {
 	Bytes   int     // how many there were
 	NotTLS  bool    // they are no TLS record
-	Hello   bool    // a ServerHello was among them
+	Hello   bool    // a ServerHello was among them, or they are SSL 2.0
 	Version Version // that the ServerHello chose
 	Cipher  uint16  // likewise
 	Alert   int     // description of the first readable alert, -1 without one
@@ -21,6 +21,8 @@ const (
 	recordHandshake    = 22
 	maxRecord          = 1<<14 + 2048 // RFC 5246 section 6.2.3
 	handshakeHello     = 2
+	ssl2Error          = 0
+	ssl2ServerHello    = 4
 	extensionVersions  = 43 // supported_versions, RFC 8446 section 4.2.1
 	serverHelloMinimum = 2 + 32 + 1 + 2 + 1
 )
@@ -28,11 +30,16 @@ const (
 // Observe reads the raw bytes that a server sent from the start of the handshake on. Any input is fine, cut off or hostile.
 func Observe(raw []byte) Observed {
 	o := Observed{Bytes: len(raw), Alert: -1}
+	if isSSL2(raw) {
+		o.Hello, o.Version = true, SSL20
+		return o
+	}
+	var handshake []byte // what the records hold, which may cut a message in pieces
 	for len(raw) >= 5 {
 		kind, length := raw[0], int(binary.BigEndian.Uint16(raw[3:]))
 		if kind < 20 || kind > 24 || raw[1] != 3 || length > maxRecord {
-			o.NotTLS = !o.Hello && o.Alert < 0
-			return o
+			o.NotTLS = len(handshake) == 0 && o.Alert < 0
+			break
 		}
 		body := raw[5:min(len(raw), 5+length)]
 		switch {
@@ -40,15 +47,42 @@ func Observe(raw []byte) Observed {
 			if o.Alert < 0 {
 				o.Alert = int(body[1])
 			}
-		case kind == recordHandshake && !o.Hello && len(body) > 4 && body[0] == handshakeHello:
-			o.readServerHello(body[4:])
+		case kind == recordHandshake:
+			handshake = append(handshake, body...)
 		}
 		raw = raw[5+len(body):]
 	}
 	if o.Bytes > 0 && o.Bytes < 5 {
 		o.NotTLS = true
 	}
+	o.readHandshake(handshake)
 	return o
+}
+
+// isSSL2 knows what a server sends that speaks SSL 2.0 to us: a SERVER-HELLO, or an ERROR (draft-hickman-netscape-ssl-00,
+// sections 2.6 and 2.7).
+func isSSL2(raw []byte) bool {
+	if len(raw) < 3 || raw[0]&0x80 == 0 {
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(raw) & 0x7fff)
+	body := raw[2:min(len(raw), 2+length)]
+	switch {
+	case len(body) >= 5 && body[0] == ssl2ServerHello:
+		return Version(binary.BigEndian.Uint16(body[3:])) == SSL20
+	case len(body) == 3 && length == 3:
+		return body[0] == ssl2Error
+	}
+	return false
+}
+
+// readHandshake looks for a ServerHello at the start of the server's messages.
+func (o *Observed) readHandshake(b []byte) {
+	if len(b) <= 4 || b[0] != handshakeHello {
+		return
+	}
+	length := int(binary.BigEndian.Uint32(b) & 0xffffff)
+	o.readServerHello(b[4:min(len(b), 4+length)])
 }
 
 // readServerHello takes version and cipher suite from a ServerHello (RFC 8446 section 4.1.3).
@@ -86,6 +120,8 @@ func (o Observed) String() string {
 		return "nothing"
 	case o.NotTLS:
 		return "no TLS"
+	case o.Hello && o.Version == SSL20:
+		return "an answer in SSL 2.0"
 	case o.Hello && o.Alert >= 0:
 		return o.hello() + ", then " + alertText(o.Alert)
 	case o.Hello:

@@ -10,6 +10,7 @@ import (
 type Version uint16
 
 const (
+	SSL20 Version = 0x0002
 	SSL30 Version = 0x0300
 	TLS10 Version = tls.VersionTLS10
 	TLS11 Version = tls.VersionTLS11
@@ -34,6 +35,8 @@ func ParseFloor(s string) (Version, error) {
 // String gives "1.2" for TLS 1.2, and "SSL 3.0" for what came before TLS.
 func (v Version) String() string {
 	switch v {
+	case SSL20:
+		return "SSL 2.0"
 	case SSL30:
 		return "SSL 3.0"
 	case TLS10, TLS11, TLS12, TLS13:
