@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -90,7 +91,7 @@ func (s *session) open(ctx context.Context) trouble {
 		}
 	}
 	if _, err := s.conn.Greeting(ctx); err != nil {
-		return sessionTrouble(err)
+		return firstOver(state, sessionTrouble(err))
 	}
 	if t := s.hello(ctx); t.weight > 0 {
 		return t
@@ -102,7 +103,7 @@ func (s *session) open(ctx context.Context) trouble {
 			return t
 		}
 		if t := s.hello(ctx); t.weight > 0 {
-			return t
+			return firstOver(state, t)
 		}
 	}
 	if v := s.decision.Judge(offered, state); !v.Pass {
@@ -146,7 +147,19 @@ func (s *session) secure(ctx context.Context, start func(context.Context, *tls.C
 			s.a.d.known.ForgetSmallHello(s.address())
 		}
 	}
+	if errors.Is(err, smtpclient.ErrInjected) { // what comes before our ClientHello is no answer to it
+		t.Cause, t.Status = tlspolicy.HandshakeFailed.Key, tlspolicy.HandshakeFailed.Status
+	}
 	return nil, t
+}
+
+// firstOver is for a trouble with the first words over TLS, if there is any. A server that goes away then may have refused the
+// handshake, in TLS 1.3 without our notice: that counts as broken TLS.
+func firstOver(state *tls.ConnectionState, t trouble) trouble {
+	if state != nil && t.Cause == queue.ConnectionLost.Key {
+		t.TLS.Broken = true
+	}
+	return t
 }
 
 func factsOf(state tls.ConnectionState) queue.TLSFacts {

@@ -138,7 +138,7 @@ func (c *Conn) fail(ctx context.Context, stage string, limit time.Duration, err 
 			e.Err = err
 		}
 	}
-	if isAlert(e.Err) && (stage == StageHello || stage == StageGreeting) {
+	if isTLS(e.Err) && (stage == StageHello || stage == StageGreeting) {
 		e.Stage = StageTLS // TLS 1.3: a server that refuses the client says so only now
 	}
 	if errors.Is(e.Err, os.ErrDeadlineExceeded) {
@@ -158,6 +158,13 @@ func (c *Conn) end() {
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// isTLS tells failures of TLS itself: an alert from either side, or something that is no TLS record.
+func isTLS(err error) bool {
+	var header tls.RecordHeaderError
+	var op *net.OpError
+	return errors.As(err, &header) || isAlert(err) || errors.As(err, &op) && op.Op == "local error"
 }
 
 // lastWords reads the reply that a server may have sent before it stopped to listen ("421 too busy", "552 too big").

@@ -202,6 +202,27 @@ func TestLateRefusal(t *testing.T) {
 	}
 }
 
+// TestClearTextWithinTLS has a server forget the TLS that it agreed to.
+func TestClearTextWithinTLS(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, said := range []string{"250 mx.test\r\n", "\x17\x03\x03\x00\x18not what the key gives.."} {
+			c := afterSTARTTLS(t, func(p *peer) {
+				cfg := serverTLS()
+				cfg.MaxVersion = version
+				below := p.Conn
+				p.handshake(cfg)
+				p.line()
+				io.WriteString(below, said)
+			})
+			if _, _, err := c.StartTLS(t.Context(), clientTLS()); err != nil {
+				t.Fatal(err)
+			}
+			_, err := c.Hello(t.Context(), "relay.test")
+			wantError(t, err, StageTLS, 0, nil)
+		}
+	}
+}
+
 func TestImplicitTLS(t *testing.T) {
 	c := scripted(t, "TLS\nS: 220 mx\nC: EHLO relay.test\nS: 250-mx\nS: 250 AUTH PLAIN\nC: QUIT")
 	if _, raw, err := c.Handshake(t.Context(), clientTLS()); err != nil || len(raw) == 0 {
