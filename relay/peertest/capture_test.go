@@ -36,7 +36,7 @@ type stream struct {
 func startCapture(t *testing.T, n *network) *capture {
 	t.Helper()
 	c := &capture{n: n, file: filepath.Join(n.dir, "capture.pcapng")}
-	filter := fmt.Sprintf("tcp and port %d and net %s", n.port(), hosts)
+	filter := fmt.Sprintf("tcp and (port %d or port 465) and net %s", n.port(), hosts)
 	c.p = start(t, n.dir, "dumpcap", "-q", "-i", "lo", "-B", "16", "-f", filter, "-w", c.file)
 	c.flush(t)
 	return c

@@ -16,7 +16,8 @@ import (
 )
 
 // eximChunks has Exim take mail for anyone but "nobody" and keep it.
-const eximChunks = `local_interfaces = %s
+const eximChunks = `tls_advertise_hosts =
+local_interfaces = %s
 daemon_smtp_ports = %d
 queue_only
 acl_smtp_rcpt = rcpt

@@ -21,13 +21,13 @@ spool_directory = %[2]s/spool
 log_file_path = %[2]s/log/%%slog
 primary_hostname = %[3]s
 deliver_drop_privilege
-tls_advertise_hosts =
 disable_ipv6
 `
 
 // eximReceiver has Exim take all mail and keep it. The synchronisation check is off, because a smuggler would wait for
 // replies where this test does not.
-const eximReceiver = `local_interfaces = %s
+const eximReceiver = `tls_advertise_hosts =
+local_interfaces = %s
 daemon_smtp_ports = %d
 queue_only
 smtp_enforce_sync = false
@@ -38,7 +38,8 @@ rcpt:
 `
 
 // eximSender has Exim hand all mail to a smarthost, over TLS with a checked certificate and a login.
-const eximSender = `begin routers
+const eximSender = `tls_advertise_hosts =
+begin routers
 smarthost:
   driver = manualroute
   domains = *

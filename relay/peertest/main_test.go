@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log"
 	"math/big"
 	"net"
 	"os"
@@ -24,7 +25,12 @@ import (
 	"tlsrelay/relay/need"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := trustAuthority(); err != nil {
+		log.Fatal(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds every wait for another program.
 const patience = 30 * time.Second
@@ -59,6 +65,8 @@ func needPackages(t *testing.T, names ...string) {
 			need.That(t, name, err)
 		case "testssl.sh":
 			need.Programs(t, "testssl")
+		case "gnutls-bin":
+			need.Programs(t, "gnutls-serv")
 		default:
 			need.Programs(t, name)
 		}

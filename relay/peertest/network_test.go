@@ -19,7 +19,7 @@ import (
 )
 
 // hosts is where the hosts of a network have their addresses.
-var hosts = netip.MustParsePrefix("127.0.77.0/24")
+var hosts = netip.MustParsePrefix("127.0.76.0/23")
 
 // network is a piece of loopback with a port that is the same for all hosts on it, as port 25 is for MX hosts.
 type network struct {
