@@ -151,14 +151,14 @@ func TestManyTarpitsBesideAGoodHost(t *testing.T) {
 				mx: map[string][]string{"good.test": {"192.0.2.1"}, "known.test": {"192.0.2.2"}},
 				at: map[string]func(*end){"192.0.2.1:25": good.serve, "192.0.2.2:25": good.serve},
 			}
-			st := startStation(t, dir, w)
-			st.enqueue(t, "b@known.test")
-			time.Sleep(time.Second)
-			for s := range sites {
+			for s := range sites { // before the station starts: it reads these without a lock
 				addr := fmt.Sprintf("192.0.3.%d", s)
 				w.mx[fmt.Sprintf("bad%d.test", s)] = []string{addr}
 				w.at[addr+":25"] = bad.serve
 			}
+			st := startStation(t, dir, w)
+			st.enqueue(t, "b@known.test")
+			time.Sleep(time.Second)
 			for i := range 10 * sites {
 				st.enqueue(t, fmt.Sprintf("b@bad%d.test", i%sites))
 			}
