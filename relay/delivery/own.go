@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,23 +90,35 @@ func (a *attempt) comesBack(ctx context.Context, hosts []host, i int) bool {
 	return found
 }
 
-// ownHost finds this relay among the hosts of the best preference.
+// ownHost finds this relay among the hosts of the best preference. They are looked up together, dns.MaxHosts at most: a dead name
+// server of one must not hold up mail for the others.
 func (d *Deliverer) ownHost(ctx context.Context, hosts []host) (name string, found bool) {
 	if !d.own.on(hosts[0].port) {
 		return "", false
 	}
-	for _, h := range hosts {
-		if h.preference != hosts[0].preference {
-			break
-		}
-		addrs, _ := d.addresses(ctx, h) // from memory when it is the host's turn
-		for _, addr := range addrs {
-			if d.own.takesMail(addr, h.port) {
-				return h.name, true
-			}
-		}
+	worse := func(h host) bool { return h.preference != hosts[0].preference }
+	if end := slices.IndexFunc(hosts, worse); end >= 0 {
+		hosts = hosts[:end]
+	}
+	own := make([]bool, len(hosts))
+	var lookups sync.WaitGroup
+	for i, h := range hosts {
+		lookups.Go(func() { own[i] = d.isOwn(ctx, h) })
+	}
+	lookups.Wait()
+	if i := slices.Index(own, true); i >= 0 {
+		return hosts[i].name, true
 	}
 	return "", false
+}
+
+// isOwn reports whether mail for a host would come to this relay. An address that is refused does not count, though the relay
+// may have the same: every private network has a 10.0.0.5, and a stranger's MX record that names it may be mended.
+func (d *Deliverer) isOwn(ctx context.Context, h host) bool {
+	addrs, _ := d.addresses(ctx, h) // from memory when it is the host's turn
+	return slices.ContainsFunc(addrs, func(addr netip.Addr) bool {
+		return (d.opts.PrivateAddresses || public(addr)) && d.own.takesMail(addr, h.port)
+	})
 }
 
 // loop is the outcome when there is no host that is better than this relay.

@@ -129,3 +129,50 @@ func TestOwnAddressIsNotAllOfLoopback(t *testing.T) {
 	n.set(t, "self.test.", dnstest.Records{A: []string{"192.0.2.5"}})
 	want(t, deliver(t, n.opts, jobTo("a@self.test"))[0], "failed loop 5.4.6")
 }
+
+// The relay's own private address in a stranger's MX record is refused as any other: that may be mended, and is no loop.
+func TestOwnPrivateAddressIsNoLoop(t *testing.T) {
+	n := newNetwork(t, 0, "25").opportunistic()
+	n.opts.Listeners = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:25")}
+	n.opts.Interfaces = func() ([]net.Addr, error) { return interfacesOf("10.0.0.5/24", "198.41.0.4/32"), nil }
+	n.set(t, "private.test.", dnstest.Records{A: []string{"10.0.0.5"}})
+	n.set(t, "public.test.", dnstest.Records{A: []string{"198.41.0.4"}})
+	for _, tc := range []struct {
+		name           string
+		privateAllowed bool
+		own            bool
+	}{{"private.test", false, false}, {"private.test", true, true}, {"public.test", false, true}} {
+		n.opts.PrivateAddresses = tc.privateAllowed
+		// Asked, and not sent mail: nothing may leave the machine, whatever is wrong.
+		if own := New(n.opts).isOwn(t.Context(), host{name: tc.name, port: 25}); own != tc.own {
+			t.Errorf("%s, private addresses allowed %v: own %v", tc.name, tc.privateAllowed, own)
+		}
+	}
+	n.opts.PrivateAddresses = false
+	want(t, deliver(t, n.opts, jobTo("a@private.test"))[0], "deferred address-refused 4.4.4")
+}
+
+// Name servers that do not answer for some of the equal hosts cost the time of one of them, not of all.
+func TestEqualHostsAreLookedUpTogether(t *testing.T) {
+	host := (&mx{}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port()).opportunistic()
+	n.opts.Listeners = []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.12"), n.opts.Port)}
+	records := dnstest.Records{MX: []string{"1 mx1.dest.test."}}
+	for _, name := range []string{"s1.test.", "s2.test.", "s3.test.", "s4.test."} {
+		n.set(t, name, dnstest.Records{A: []string{"127.0.0.19"}, Fault: dnstest.Drop})
+		records.MX = append(records.MX, "1 "+name)
+	}
+	n.set(t, "many.test.", records)
+	d := New(n.opts)
+	hosts, _ := d.nextHops(t.Context(), "many.test")
+	lookUp := func() time.Duration {
+		began := time.Now()
+		if _, found := d.ownHost(t.Context(), hosts); found {
+			t.Error("the relay is among them")
+		}
+		return time.Since(began)
+	}
+	if took := lookUp(); len(hosts) != 5 || took > 5*time.Second { // two tries of a second each; one after the other 8 s
+		t.Errorf("%d hosts, looked up after %v", len(hosts), took)
+	}
+}
