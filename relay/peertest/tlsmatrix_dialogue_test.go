@@ -98,7 +98,7 @@ func twoHosts() []row {
 		{"no common cipher", "", openssl{newest: "TLSv1.2", ciphers: "CAMELLIA128-SHA"}, broken, 1},
 		{"SSL 3.0", "", stack{then: answers(record(22, sslv3, hello(sslv3, rc4)))}, belowFloor, 1},
 		{"refused STARTTLS", "", stack{starttls: "454 4.7.0 not now"}, refused, 1},
-		{"silence", "", stack{then: silent}, broken, 1},
+		{"silence", "", stack{silence: true}, broken, 1},
 		{"text", "", stack{then: answers([]byte("500 what?\r\n"))}, broken, 1},
 		{"the end of the connection", "", stack{}, broken, 1},
 		{"the end after STARTTLS", "", stack{hangup: true}, notOffered, 2}, // the other one tells more

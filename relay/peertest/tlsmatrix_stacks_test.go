@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,10 +22,14 @@ type stack struct {
 	ehlo     string // reply to EHLO
 	starttls string // reply to STARTTLS; may go on behind the end of the line
 	hangup   bool   // instead of that reply
+	silence  bool   // after it, see silent
 	then     func(f *farm, c net.Conn)
 }
 
 func (h stack) add(f *farm, addr, name string) {
+	if h.silence {
+		h.then = silent()
+	}
 	if !f.serve(f.n.at(addr), func(c net.Conn) { h.handle(f, c) }) {
 		f.t.Fatalf("%s is taken", addr)
 	}
@@ -78,8 +83,16 @@ func answers(raw ...[]byte) func(*farm, net.Conn) {
 	}
 }
 
-// silent has the host read and say nothing.
-func silent(_ *farm, c net.Conn) { io.Copy(io.Discard, c) }
+// silent has the host read and say nothing. It hangs up at once when it is tried again, so that the test does not last twice as
+// long as the relay waits for a handshake.
+func silent() func(*farm, net.Conn) {
+	var again atomic.Bool
+	return func(_ *farm, c net.Conn) {
+		if !again.Swap(true) {
+			io.Copy(io.Discard, c)
+		}
+	}
+}
 
 // resets has the host break the connection off when it has seen the ClientHello.
 func resets(_ *farm, c net.Conn) {

@@ -45,8 +45,8 @@ const (
 	protocol    = "deferred remote-protocol 4.5.0"
 )
 
-// matrixPatience is longer than two handshakes with a host that says nothing.
-const matrixPatience = 90 * time.Second
+// matrixPatience is longer than a handshake with a host that says nothing.
+const matrixPatience = 60 * time.Second
 
 const matrixQueue = `
 [queue]
