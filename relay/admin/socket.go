@@ -21,6 +21,8 @@ import (
 // SocketName is the control socket's name in the data folder.
 const SocketName = "control.sock"
 
+const socketMode = 0o600
+
 // maxSocketPath is what Linux and BSD both have room for.
 const maxSocketPath = 103
 
@@ -42,10 +44,17 @@ func Listen(dataDir string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	old := syscall.Umask(0o177)
-	defer syscall.Umask(old)
-	l, err := net.Listen("unix", path)
+	// Linux makes the file with the mode that the socket has when it is bound. A umask would be that of the whole process, and
+	// of all files that other goroutines make meanwhile.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { syscall.Fchmod(int(fd), socketMode) })
+	}}
+	l, err := private.Listen(context.Background(), "unix", path)
 	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, socketMode); err != nil { // for other systems
+		l.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
