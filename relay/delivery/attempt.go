@@ -33,6 +33,7 @@ type attempt struct {
 	worst     trouble               // the most telling trouble with a host so far
 	brokenTLS bool
 	spoke     bool // a host said something about the mail
+	answered  bool // and said what becomes of it
 	connects  int
 	sessions  int
 	reached   bool     // some address answered

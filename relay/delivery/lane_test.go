@@ -105,7 +105,7 @@ func TestHealth(t *testing.T) {
 			m.replies = map[string]string{"RCPT": "450 4.2.0 later"}
 			return m
 		}, queue.HealthGood},
-		"lost at the dot": {func(t *testing.T) *mx { m := good(t); m.replies = map[string]string{"DOT": ""}; return m }, queue.HealthGood},
+		"lost at the dot": {func(t *testing.T) *mx { m := good(t); m.replies = map[string]string{"DOT": ""}; return m }, queue.HealthUnknown},
 		"421 at MAIL": {func(t *testing.T) *mx {
 			m := good(t)
 			m.replies = map[string]string{"MAIL": "421 4.3.2 busy"}

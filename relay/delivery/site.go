@@ -70,12 +70,13 @@ func siteName(destination string, answer dns.MXAnswer, err error) string {
 }
 
 // health is what the attempt showed of the site. What only this message met, because it asks for more than others or because
-// this relay was in trouble, says nothing of it.
+// this relay was in trouble, says nothing of it. Neither does a host that takes the envelope and is silent then: more workers
+// are not for a tarpit.
 func (a *attempt) health(ctx context.Context) queue.Health {
 	switch {
-	case a.spoke:
+	case a.answered:
 		return queue.HealthGood
-	case ctx.Err() != nil, a.demanding(), a.worst.weight == 0, a.worst.Result != queue.ResultDeferred,
+	case a.spoke, ctx.Err() != nil, a.demanding(), a.worst.weight == 0, a.worst.Result != queue.ResultDeferred,
 		a.worst.Cause == queue.LocalTrouble.Key:
 		return queue.HealthUnknown
 	}

@@ -79,6 +79,7 @@ func (s *session) transaction(ctx context.Context, recipients []int, ahead func(
 	result, err := s.conn.Send(ctx, env, body, ahead)
 	silent := result.Mail.Code == 0 || result.Mail.Code == codeClosing
 	s.a.spoke = s.a.spoke || !silent
+	s.a.answered = s.a.answered || !silent && concluded(err)
 	for n, i := range recipients {
 		o := transactionOutcome(result.Rcpt[n], result.Dot, err)
 		o.DSN = o.Result == queue.ResultDelivered && s.ext.DSN
@@ -93,6 +94,12 @@ func (s *session) transaction(ctx context.Context, recipients []int, ahead func(
 		return nil
 	}
 	return err
+}
+
+// concluded reports whether a transaction ended with a word of the server, and not by its silence.
+func concluded(err error) bool {
+	var e *smtpclient.Error
+	return err == nil || errors.As(err, &e) && e.Reply != nil
 }
 
 func (s *session) settleAll(recipients []int, o queue.Outcome) {
