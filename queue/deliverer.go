@@ -38,8 +38,9 @@ type Lane interface {
 
 // Report is what one attempt came to.
 type Report struct {
-	Outcomes []Outcome // one for each of the job's recipients, in their order
-	Site     Health    // what the attempt showed of the site
+	Outcomes []Outcome  // one for each of the job's recipients, in their order
+	Evidence []Evidence // one for each address of a host at which the attempt failed over TLS
+	Site     Health     // what the attempt showed of the site
 }
 
 // Health is what an attempt showed of its site.

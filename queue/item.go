@@ -35,9 +35,10 @@ type Recipient struct {
 	State       State
 	Attempts    int
 	NextAttempt time.Time
-	DelayTold   bool    // a delay notice went out
-	TLSFailed   bool    // some attempt met broken TLS; from then on clear text is out of the question
-	Last        Outcome // of the latest attempt; zero before the first
+	DelayTold   bool       // a delay notice went out
+	TLSFailed   bool       // some attempt met broken TLS; from then on clear text is out of the question
+	Last        Outcome    // of the latest attempt; zero before the first
+	Evidence    []Evidence // of all attempts, one for each address of a host; shared by the recipients of a job
 }
 
 // State is where a recipient stands.

@@ -59,6 +59,7 @@ type TLSFacts struct {
 	Seen    string // what a failed handshake showed, "alert 70 (protocol version)"
 	Floor   string // what the policy asked for, "1.2"
 	Broken  bool   // STARTTLS was refused or failed at some host of this attempt
+	Proven  bool   // the cause is one of TLS, and a probe of the host agrees (see Evidence)
 }
 
 // Job is one message for one destination, handed to a [Lane].

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"tlsrelay/queue"
@@ -148,7 +149,7 @@ func (c *course) want(s queue.Store) {
 			c.t.Fatalf("%s: message %s is there and should not", c.name, id)
 		}
 		for i := range found.Recipients {
-			if found.Recipients[i] != f.item.Recipients[i] {
+			if !reflect.DeepEqual(found.Recipients[i], f.item.Recipients[i]) {
 				c.t.Fatalf("%s: message %s shows %+v, want %+v", c.name, id, found.Recipients[i], f.item.Recipients[i])
 			}
 		}
@@ -191,11 +192,11 @@ func (c *course) check(s queue.Store) {
 // allows reports whether r is the acknowledged state of recipient i or one that was refused.
 func (f *fate) allows(i int, r queue.Recipient) bool {
 	for _, d := range f.doubted[i] {
-		if r == d {
+		if reflect.DeepEqual(r, d) {
 			return true
 		}
 	}
-	return r == f.item.Recipients[i]
+	return reflect.DeepEqual(r, f.item.Recipients[i])
 }
 
 func (c *course) list(s queue.Store) map[queue.ID]queue.Item {

@@ -1,0 +1,47 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"tlsrelay/relay/smtpclient"
+	"tlsrelay/tlspolicy/probe"
+)
+
+// Reach leads a new connection to the point where the server at t waits for a ClientHello, as an attempt would, and without a
+// word about mail. It is the way of a [probe.Prober]. The error is [probe.ErrNotOffered] where STARTTLS is not.
+func (d *Deliverer) Reach(ctx context.Context, t probe.Target) (net.Conn, error) {
+	h := host{name: t.Name, port: t.Addr.Port()}
+	if t.Anywhere {
+		h.route = &Route{}
+	}
+	nc, err := d.dial(ctx, "", h, t.Addr.Addr())
+	if err != nil {
+		return nil, errors.New(dialTrouble(err).Detail)
+	}
+	if t.Implicit {
+		return nc, nil
+	}
+	c := smtpclient.New(nc, smtpclient.Options{Timeouts: d.opts.Timeouts})
+	ready, err := askTLS(ctx, c, d.helloFrom(nc.LocalAddr()))
+	if err != nil {
+		c.Quit(ctx)
+		return nil, err
+	}
+	return ready, nil
+}
+
+func askTLS(ctx context.Context, c *smtpclient.Conn, hello string) (net.Conn, error) {
+	if _, err := c.Greeting(ctx); err != nil {
+		return nil, err
+	}
+	ext, err := c.Hello(ctx, hello)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ext.STARTTLS:
+		return nil, probe.ErrNotOffered
+	}
+	return c.AskTLS(ctx)
+}
