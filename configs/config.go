@@ -124,7 +124,8 @@ type Delivery struct {
 	ConnectionsPerDestination int          `toml:"connections_per_destination"`
 
 	MessagesPerConnection int              `toml:"messages_per_connection"`
-	KeepIdle              Duration         `toml:"keep_idle"` // how long a connection waits for more mail
+	TransactionTime       Duration         `toml:"transaction_time"` // the longest that a server may take over one message
+	KeepIdle              Duration         `toml:"keep_idle"`        // how long a connection waits for more mail
 	SourceNames           []SourceName     `toml:"source_name"`
 	Domains               []DeliveryDomain `toml:"domain"`
 }

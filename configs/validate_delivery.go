@@ -9,11 +9,15 @@ import (
 const (
 	maxMessages = 1_000_000 // over a connection, or a minute
 	maxKeepIdle = Duration(time.Minute)
+
+	minTransactionTime = Duration(5 * time.Minute)
+	maxTransactionTime = Duration(12 * time.Hour)
 )
 
 // connections judges how long connections to other servers are used.
 func (k check) connections() {
 	within(k, "delivery.messages_per_connection", k.c.Delivery.MessagesPerConnection, 1, maxMessages)
+	within(k, "delivery.transaction_time", k.c.Delivery.TransactionTime, minTransactionTime, maxTransactionTime)
 	within(k, "delivery.keep_idle", k.c.Delivery.KeepIdle, 0, maxKeepIdle)
 }
 

@@ -16,9 +16,11 @@ import (
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
 	"tlsrelay/relay/delivery"
+	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/message"
 	"tlsrelay/relay/notice"
+	"tlsrelay/relay/smtpclient"
 	"tlsrelay/relay/submission"
 	"tlsrelay/relay/submission/dovecot"
 	"tlsrelay/relay/submission/tenant"
@@ -66,7 +68,7 @@ func newResolver(cfg *configs.DNS) (*dns.Cache, error) {
 	return dns.NewCache(client, dns.CacheOptions{}), nil
 }
 
-func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, log *slog.Logger) (*delivery.Deliverer, error) {
+func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, known *known.Addresses, log *slog.Logger) (*delivery.Deliverer, error) {
 	policy, err := policyOf(cfg)
 	if err != nil {
 		return nil, err
@@ -85,6 +87,8 @@ func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, log 
 		Source:           append([]netip.Addr(nil), cfg.Delivery.Source...),
 		PrivateAddresses: cfg.Delivery.PrivateAddresses,
 		Connections:      cfg.Delivery.ConnectionsPerDestination,
+		Timeouts:         smtpclient.Timeouts{MaxSession: time.Duration(cfg.Delivery.TransactionTime)},
+		Known:            known,
 		Now:              time.Now,
 		Log:              log,
 

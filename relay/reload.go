@@ -12,6 +12,7 @@ import (
 	"tlsrelay/configs"
 	"tlsrelay/queue"
 	"tlsrelay/relay/delivery"
+	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
 )
 
@@ -20,12 +21,14 @@ import (
 type live struct {
 	dns       configs.DNS
 	resolver  *dns.Cache
+	known     *known.Addresses
 	deliverer *delivery.Deliverer
 	notifier  queue.Notifier
 	schedule  queue.Schedule
 }
 
-// newLive builds the parts for a relay. What the DNS said stays known if old, which may be nil, asks the same servers.
+// newLive builds the parts for a relay. What was learnt of addresses stays known, and what the DNS said if old, which may be nil,
+// asks the same servers.
 func newLive(cfg *configs.Config, me self, old *live, log *slog.Logger) (*live, error) {
 	l := &live{dns: cfg.DNS, notifier: newNotifier(cfg, me.hostname), schedule: scheduleOf(cfg)}
 	var err error
@@ -34,7 +37,10 @@ func newLive(cfg *configs.Config, me self, old *live, log *slog.Logger) (*live, 
 	} else if l.resolver, err = newResolver(&cfg.DNS); err != nil {
 		return nil, err
 	}
-	l.deliverer, err = newDeliverer(cfg, me, l.resolver, log)
+	if l.known = known.New(time.Now); old != nil {
+		l.known = old.known
+	}
+	l.deliverer, err = newDeliverer(cfg, me, l.resolver, l.known, log)
 	return l, err
 }
 

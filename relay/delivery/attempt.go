@@ -69,6 +69,7 @@ func (a *attempt) reuse(ctx context.Context, s *session) {
 	t := s.deliver(ctx)
 	if a.spoke {
 		a.sessions++
+		a.connects++ // it cost as much as one
 		a.heard, a.reached = s.at, true
 		a.note(t)
 	} else if len(a.left) > 0 {

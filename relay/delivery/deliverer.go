@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"tlsrelay/queue"
@@ -26,6 +25,7 @@ type Options struct {
 	PrivateAddresses bool         // MX hosts may have loopback and private addresses
 	Connections      int          // at once, to one site; under 1 is 1
 	Timeouts         smtpclient.Timeouts
+	Known            *known.Addresses // what is remembered of addresses; nil: nothing yet
 	Now              func() time.Time
 	Log              *slog.Logger // nil: none
 
@@ -46,12 +46,11 @@ type Resolver interface {
 
 // Deliverer implements [queue.Deliverer] over SMTP.
 type Deliverer struct {
-	opts        Options
-	terms       map[string]*terms // see termsOf
-	log         *slog.Logger
-	known       *known.Addresses
-	own         own
-	smallHellos atomic.Int64
+	opts  Options
+	terms map[string]*terms // see termsOf
+	log   *slog.Logger
+	known *known.Addresses
+	own   own
 
 	// tcp connects: the system does. Tests put a network in its place that lives in memory and in virtual time, where fifteen
 	// minutes of a tarpit take no time.
@@ -60,10 +59,13 @@ type Deliverer struct {
 
 // New makes a Deliverer.
 func New(o Options) *Deliverer {
-	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: known.New(o.Now), tcp: dialTCP}
+	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: o.Known, tcp: dialTCP}
 	d.own = own{listeners: o.Listeners, interfaces: o.Interfaces, now: o.Now}
 	if d.own.interfaces == nil {
 		d.own.interfaces = net.InterfaceAddrs
+	}
+	if d.known == nil {
+		d.known = known.New(o.Now)
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)

@@ -16,11 +16,22 @@ import (
 func largeJob(size int) queue.Job {
 	job := jobTo("a@dest.test")
 	job.Item.Size = int64(size)
-	job.Open = func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(strings.Repeat(strings.Repeat("x", 62)+"\r\n", size/64))), nil
-	}
+	job.Open = func() (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(lines{}, int64(size))), nil }
 	return job
 }
+
+// lines is text without an end.
+type lines struct{}
+
+func (lines) Read(p []byte) (int, error) {
+	n := len(p) &^ 63
+	for i := 0; i < n; i += 64 {
+		copy(p[i:], line64)
+	}
+	return n, nil
+}
+
+var line64 = strings.Repeat("x", 62) + "\r\n"
 
 // reads takes the message at a rate.
 func reads(bytes int, every time.Duration) func(*visit) {
@@ -68,6 +79,44 @@ func TestHostileReader(t *testing.T) {
 	}
 }
 
+// A server that takes the message so slowly that it would have a worker for hours, though never a single step for long; and those
+// that are only slow.
+func TestSlowReader(t *testing.T) {
+	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)
+	for _, test := range []struct {
+		rate, size int // KB a second, MB
+		last       func(*visit)
+		want       string
+	}{
+		{4, 50, nil, "deferred"},
+		{40, 50, nil, "deferred"},
+		{100, 50, nil, "delivered"},
+		{10, 5, nil, "delivered"},
+		{80, 50, behaviours["silence"], "deferred"},
+	} {
+		for _, offers := range []string{"", "PIPELINING CHUNKING"} {
+			synctest.Test(t, func(t *testing.T) {
+				h := &tarpit{tls: config, offers: offers, rate: test.rate << 10}
+				if test.last != nil {
+					h.stage, h.act = "dot", test.last
+				}
+				o, _, took := measure(t, h, largeJob(test.size<<20))
+				if o.Result.String() != test.want {
+					t.Errorf("%d KB/s: %v %s, %s, after %v", test.rate, o.Result, o.Cause, o.Detail, took)
+				}
+			})
+		}
+	}
+	// Ten times as much takes ten times as long.
+	synctest.Test(t, func(t *testing.T) {
+		w := worldOf(&tarpit{tls: config, rate: 200 << 10})
+		lane := w.deliverer(tlspolicy.Rule{}).Open()
+		want(t, lane.Deliver(t.Context(), largeJob(500<<20), nil).Outcomes[0], "delivered")
+		lane.Close()
+		w.visits.Wait()
+	})
+}
+
 // A remote that takes its time for each reply, but never too much, and a host with ten such addresses.
 func TestPatience(t *testing.T) {
 	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)
@@ -87,6 +136,21 @@ func TestPatience(t *testing.T) {
 		lane.Close()
 		blameless(t, o)
 		if took := time.Since(start); took > 31*time.Minute || len(w.ends) < 2 {
+			t.Errorf("%d sessions took %v", len(w.ends), took)
+		}
+		w.visits.Wait()
+	})
+	// The same after a message that went well.
+	synctest.Test(t, func(t *testing.T) {
+		turns := &tarpit{tls: config, after: func(v *visit) { v.pause = h.pause }}
+		w := worldOf(turns, h, h, h)
+		lane := w.deliverer(tlspolicy.Rule{}).Open()
+		want(t, lane.Deliver(t.Context(), jobTo("a@dest.test"), nil).Outcomes[0], "delivered")
+		start := time.Now()
+		o := lane.Deliver(t.Context(), jobTo("a@dest.test"), nil).Outcomes[0]
+		lane.Close()
+		blameless(t, o)
+		if took := time.Since(start); took > 31*time.Minute || len(w.ends) != 2 {
 			t.Errorf("%d sessions took %v", len(w.ends), took)
 		}
 		w.visits.Wait()

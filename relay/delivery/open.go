@@ -134,7 +134,7 @@ func (s *session) secure(ctx context.Context, start func(context.Context, *tls.C
 	if err == nil {
 		s.tls = factsOf(state)
 		if s.decision.IsSmallHello() {
-			s.a.d.smallHellos.Add(1)
+			s.a.d.known.UsedSmallHello()
 		}
 		return &state, trouble{}
 	}

@@ -13,9 +13,6 @@ import (
 // get over that: they are silent, hang up, or send an alert that says nothing. Before that counts as broken TLS, the handshake is
 // tried once more with a small hello, over a new connection. What worked is remembered for the address.
 
-// SmallHellos gives how many handshakes went well with the small ClientHello, at servers that fail with the usual one.
-func (d *Deliverer) SmallHellos() int64 { return d.smallHellos.Load() }
-
 // begin makes a session over a connection that was just made to an address, or says why it cannot.
 func (a *attempt) begin(ctx context.Context, h host, addr netip.Addr, nc net.Conn) (*session, trouble) {
 	s := a.newSession(h, addr)

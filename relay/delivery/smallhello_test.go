@@ -169,8 +169,8 @@ func TestSmallHello(t *testing.T) {
 				}
 				o := send().Outcomes[0]
 				want(t, o, tc.want)
-				if c.sessions.Load() != tc.sessions || d.SmallHellos() != tc.small || !strings.Contains(o.TLS.Seen, tc.seen) {
-					t.Errorf("%d sessions, %d small hellos, seen %q", c.sessions.Load(), d.SmallHellos(), o.TLS.Seen)
+				if c.sessions.Load() != tc.sessions || d.known.SmallHellos() != tc.small || !strings.Contains(o.TLS.Seen, tc.seen) {
+					t.Errorf("%d sessions, %d small hellos, seen %q", c.sessions.Load(), d.known.SmallHellos(), o.TLS.Seen)
 				}
 				if broken := tc.want != "delivered"; o.TLS.Broken != broken || o.Result != queue.ResultDelivered && o.Host != "mx1.dest.test" {
 					t.Errorf("outcome %+v", o)
@@ -180,8 +180,8 @@ func TestSmallHello(t *testing.T) {
 					return
 				}
 				want(t, send().Outcomes[0], "delivered") // what worked is known
-				if c.sessions.Load() != tc.sessions+1 || d.SmallHellos() != 2 {
-					t.Errorf("then %d sessions, %d small hellos", c.sessions.Load(), d.SmallHellos())
+				if c.sessions.Load() != tc.sessions+1 || d.known.SmallHellos() != 2 {
+					t.Errorf("then %d sessions, %d small hellos", c.sessions.Load(), d.known.SmallHellos())
 				}
 				if lines := strings.Count(log.String(), "small ClientHello"); lines != 1 || !strings.Contains(log.String(), c.addr) {
 					t.Errorf("log:\n%s", log.String())
@@ -201,8 +201,8 @@ func TestSmallHelloWithImplicitTLS(t *testing.T) {
 		l := d.Open()
 		want(t, l.Deliver(t.Context(), jobTo("a@dest.test"), nil).Outcomes[0], "delivered")
 		l.Close()
-		if sessions := c.sessions.Load(); sessions != int32(i+2) || d.SmallHellos() != int64(i+1) {
-			t.Errorf("message %d: %d sessions, %d small hellos", i, sessions, d.SmallHellos())
+		if sessions := c.sessions.Load(); sessions != int32(i+2) || d.known.SmallHellos() != int64(i+1) {
+			t.Errorf("message %d: %d sessions, %d small hellos", i, sessions, d.known.SmallHellos())
 		}
 	}
 }

@@ -22,6 +22,7 @@ type tarpit struct {
 	forge  bool          // it makes its TLS records itself
 	rcpt   string        // the answer to it, instead of 250
 	pause  time.Duration // before each of its replies
+	rate   int           // bytes of a message that it reads in a second; 0: all it gets
 
 	after func(v *visit) // done after each message that was taken
 }
@@ -124,8 +125,12 @@ func (v *visit) encrypt() error {
 }
 
 func (v *visit) readBody() error {
-	for {
+	for left := v.rate; ; {
 		line, err := v.r.ReadString('\n')
+		if left -= len(line); v.rate > 0 && left < 0 {
+			time.Sleep(time.Second)
+			left += v.rate
+		}
 		if err != nil || line == ".\r\n" {
 			return err
 		}

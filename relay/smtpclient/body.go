@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 )
 
 // scratch is room for a message on its way. Idle sessions have none.
@@ -27,7 +26,6 @@ func (t *transaction) content(body io.Reader) error {
 	text := wireText{dots: true, lineStart: true}
 	for {
 		n, err := body.Read(s.raw)
-		c.flowed(n)
 		werr := c.block(t.ctx, func() error {
 			wire, err := text.append(s.wire[:0], s.raw[:n])
 			return c.write(wire, err)
@@ -50,11 +48,6 @@ func (t *transaction) unreadable(err error) error {
 	return t.c.fail(t.ctx, StageData, 0, fmt.Errorf("%w: %w", ErrBody, err))
 }
 
-// flowed gives the server the time that n bytes of a message may take.
-func (c *Conn) flowed(n int) {
-	c.patience = min(c.timeouts.MaxSession, c.patience+time.Duration(n)*time.Second/minRate)
-}
-
 // write puts p into the buffer unless making it failed.
 func (c *Conn) write(p []byte, err error) error {
 	if err == nil {
@@ -65,7 +58,8 @@ func (c *Conn) write(p []byte, err error) error {
 
 // block runs one write of the message.
 func (c *Conn) block(ctx context.Context, f func() error) error {
-	return c.within(ctx, StageData, c.timeouts.Block, func() error {
+	limit := min(c.timeouts.Block, c.patience-c.timeouts.forDot())
+	return c.within(ctx, StageData, limit, func() error {
 		err := f()
 		if err != nil && !errors.Is(err, ErrBody) {
 			err = &writeError{err}

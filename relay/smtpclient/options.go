@@ -20,13 +20,22 @@ type Timeouts struct {
 	Dot       time.Duration // 10m, the answer to the final dot
 	Quit      time.Duration // 5s
 
-	// MaxSession bounds all the waiting together, 15m: a tarpit keeps each single step just under its limit. It starts
-	// anew when the server takes a message, and bytes of a message that flow at minRate cost nothing.
+	// MaxSession bounds all of it together until the server has taken a message, 15m, and then anew: a tarpit keeps each
+	// single step just under its limit. A fifth of it is kept for the answer to the final dot. A message so large that this is
+	// less than it takes at 128 KB a second has that time in addition.
 	MaxSession time.Duration
 }
 
-// minRate is how slowly a server may take a message, bytes a second, before that counts as waiting.
-const minRate = 4096
+// fairRate is how fast a server takes a message that is none too slow, bytes a second.
+const fairRate = 128 << 10
+
+// additional is the time that a message of so many bytes gets beyond that of every session.
+func (t Timeouts) additional(size int64) time.Duration {
+	return max(0, time.Duration(size)*time.Second/fairRate-t.MaxSession)
+}
+
+// forDot is what is kept of a session's time for the answer to the final dot: who leaves then may leave a duplicate.
+func (t Timeouts) forDot() time.Duration { return t.MaxSession / 5 }
 
 func (t Timeouts) withDefaults() Timeouts {
 	set := func(d *time.Duration, v time.Duration) {

@@ -29,6 +29,7 @@ func (c *Conn) Send(ctx context.Context, env Envelope, body io.Reader, next func
 	t := &transaction{c: c, ctx: ctx, next: next, res: Result{Rcpt: make([]Reply, len(env.To))}}
 	t.scratch = scratches.Get().(*scratch)
 	defer scratches.Put(t.scratch)
+	c.patience += c.timeouts.additional(env.Size)
 	err := t.run(env, body)
 	if err == nil {
 		c.patience, c.wire.left = c.timeouts.MaxSession, maxRead
@@ -166,9 +167,6 @@ func (t *transaction) dispatch(from, end int) error {
 	c, withText := t.c, t.chunked && end == len(t.lines)
 	if err := c.unasked(t.ctx, StageMail); err != nil {
 		return err
-	}
-	if withText {
-		c.flowed(len(t.scratch.chunk))
 	}
 	err := c.within(t.ctx, t.stage(from), c.timeouts.Command, func() error {
 		c.writeLines(t.lines[from:end])

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,8 @@ const (
 // may be used by many goroutines, and its methods never wait.
 type Addresses struct {
 	now func() time.Time
+
+	smallHellos atomic.Int64
 
 	mu     sync.Mutex
 	byAddr map[netip.AddrPort]*list.Element
@@ -136,6 +139,12 @@ func (a *Addresses) ForgetSmallHello(addr netip.AddrPort) {
 		a.forgetIdle(e)
 	}
 }
+
+// UsedSmallHello counts a handshake that went well with the small ClientHello.
+func (a *Addresses) UsedSmallHello() { a.smallHellos.Add(1) }
+
+// SmallHellos gives how many handshakes went well with the small ClientHello, at servers that fail with the usual one.
+func (a *Addresses) SmallHellos() int64 { return a.smallHellos.Load() }
 
 // NoChunking reports whether to do without BDAT.
 func (a *Addresses) NoChunking(addr netip.AddrPort) bool {
