@@ -125,6 +125,7 @@ type Delivery struct {
 
 	MessagesPerConnection int              `toml:"messages_per_connection"`
 	TransactionTime       Duration         `toml:"transaction_time"` // the longest that a server may take over one message
+	IdleConnections       int              `toml:"idle_connections"` // the most that wait, beside those in use
 	KeepIdle              Duration         `toml:"keep_idle"`        // how long a connection waits for more mail
 	SourceNames           []SourceName     `toml:"source_name"`
 	Domains               []DeliveryDomain `toml:"domain"`

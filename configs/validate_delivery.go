@@ -18,6 +18,7 @@ const (
 func (k check) connections() {
 	within(k, "delivery.messages_per_connection", k.c.Delivery.MessagesPerConnection, 1, maxMessages)
 	within(k, "delivery.transaction_time", k.c.Delivery.TransactionTime, minTransactionTime, maxTransactionTime)
+	within(k, "delivery.idle_connections", k.c.Delivery.IdleConnections, 0, maxConnections)
 	within(k, "delivery.keep_idle", k.c.Delivery.KeepIdle, 0, maxKeepIdle)
 }
 

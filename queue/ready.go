@@ -41,9 +41,10 @@ type ready struct {
 	paused pausedSites // those that have to wait
 	parked fifo[*site] // strangers for which there is no worker, see room
 
-	workers  int        // that there are
+	workers  int        // that there are, the idle ones included
 	strange  int        // of them, busy for sites that were not proven when they began
-	limit    int        // of them
+	limit    int        // of the busy ones
+	keep     int        // limit of the idle ones
 	idle     *list.List // of *worker, the longest idle first
 	stopping bool
 }
@@ -54,10 +55,10 @@ const maxAsking = 100
 // quantum is how many jobs a worker does before its place goes to another site that waits for one.
 const quantum = 50
 
-func newReady(limit int, siteOf func(string) (Site, bool)) *ready {
+func newReady(limit, keep int, siteOf func(string) (Site, bool)) *ready {
 	return &ready{
 		latest: math.MaxInt64, siteOf: siteOf, unknown: make(map[string]*fifo[jobRef]),
-		sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, idle: list.New(),
+		sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, keep: keep, idle: list.New(),
 	}
 }
 
@@ -204,7 +205,7 @@ func (r *ready) restingJobs(now int64) map[*site][]jobRef {
 }
 
 // full reports whether no job can start before an attempt ends.
-func (r *ready) full() bool { return r.workers >= r.limit && r.idle.Len() == 0 }
+func (r *ready) full() bool { return r.workers-r.idle.Len() >= r.limit }
 
 // sleep is the time until there is something to do that is not brought about by somebody else.
 func (r *ready) sleep(now time.Time) time.Duration {

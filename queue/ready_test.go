@@ -25,7 +25,7 @@ type floor struct {
 }
 
 func newFloor(limit int, siteOf func(string) (Site, bool)) *floor {
-	return &floor{ready: newReady(limit, siteOf), now: epoch, busy: map[*worker]JobKey{}}
+	return &floor{ready: newReady(limit, limit, siteOf), now: epoch, busy: map[*worker]JobKey{}}
 }
 
 // step has the jobs start that can, and gives them in the order of their IDs. All sites are proven.
@@ -123,7 +123,7 @@ func TestReadyLimitsAll(t *testing.T) {
 	if jobs := f.step(); len(jobs) != 3 || f.workers != 3 || !f.full() {
 		t.Errorf("started %v, %d workers", jobs, f.workers)
 	}
-	if jobs := f.finish(JobKey{0, "d0.test"}, time.Time{}); len(jobs) != 0 || f.workers != 2 {
+	if jobs := f.finish(JobKey{0, "d0.test"}, time.Time{}); len(jobs) != 0 || f.full() {
 		t.Errorf("the place of a site without work is not given back: %v, %d workers", jobs, f.workers)
 	}
 	if jobs := f.step(); len(jobs) != 1 || jobs[0].ID != 3 {
@@ -131,7 +131,8 @@ func TestReadyLimitsAll(t *testing.T) {
 	}
 }
 
-// A worker that is idle takes the next job of its site, and makes room for other sites when that is needed.
+// A worker that is idle takes the next job of its site. It takes no place from other sites, but there is a limit for idle ones,
+// too: the longest idle one goes.
 func TestReadyKeepsWorkersForTheirSite(t *testing.T) {
 	f := newFloor(2, each(1))
 	f.add(dueJob(1, "a.test", epoch))
@@ -148,8 +149,14 @@ func TestReadyKeepsWorkersForTheirSite(t *testing.T) {
 	}
 	f.finish(JobKey{2, "a.test"}, time.Time{})
 	f.add(dueJob(3, "b.test", epoch), dueJob(4, "c.test", epoch))
-	if jobs := f.step(); len(jobs) != 2 || f.workers != 2 || len(f.idle) != 0 {
+	if jobs := f.step(); len(jobs) != 2 || f.workers != 3 || len(f.idle) != 1 || !f.full() {
 		t.Errorf("started %v with %d workers, %d idle", jobs, f.workers, len(f.idle))
+	}
+	f.finish(JobKey{3, "b.test"}, time.Time{})
+	f.finish(JobKey{4, "c.test"}, time.Time{})
+	f.obey()
+	if f.workers != 2 || len(f.idle) != 2 || slices.Contains(f.idle, kept) {
+		t.Errorf("%d workers, %d idle", f.workers, len(f.idle))
 	}
 }
 

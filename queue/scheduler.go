@@ -14,15 +14,16 @@ type Notifier interface {
 	Compose(n Notice, id ID, now time.Time, original io.Reader) ([]byte, error)
 }
 
-// SchedulerOptions says what a Scheduler works with. All fields but Grace and KeepIdle are needed.
+// SchedulerOptions says what a Scheduler works with. All fields but Idle, KeepIdle and Grace are needed.
 type SchedulerOptions struct {
 	Store     Store
 	Deliverer Deliverer
 	Notifier  Notifier
 	Schedule  func() Schedule // asked at each use: it may change while the scheduler runs
 
-	Workers  int           // at once, each with one attempt under way or a lane kept open; a Site has its own limit
-	KeepIdle time.Duration // how long a worker keeps its lane open for the next job
+	Workers  int           // at once, each with one attempt under way; a Site has its own limit
+	Idle     int           // workers beside those that keep their lane open for the next job
+	KeepIdle time.Duration // how long they do
 	Grace    time.Duration // how long attempts under way may go on when Run's context ends
 
 	Owner string // names this relay in claims
@@ -130,7 +131,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	attempts, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
-	r := newReady(s.opts.Workers, s.opts.Deliverer.Site)
+	r := newReady(s.opts.Workers, s.opts.Idle, s.opts.Deliverer.Site)
 	if err := s.load(ctx, r); err != nil {
 		return err
 	}

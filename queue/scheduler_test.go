@@ -138,7 +138,7 @@ func prepare(store queue.Store, deliverer queue.Deliverer, now func() time.Time)
 	st.remote, _ = deliverer.(*remote)
 	st.opts = queue.SchedulerOptions{
 		Store: store, Deliverer: deliverer, Notifier: st.notifier, Schedule: func() queue.Schedule { return threeDays },
-		Workers: 10, KeepIdle: 5 * time.Second, Grace: 10 * time.Second,
+		Workers: 10, Idle: 10, KeepIdle: 5 * time.Second, Grace: 10 * time.Second,
 		Owner: "test", Now: now, Log: slog.New(slog.NewTextHandler(&st.log, nil)),
 	}
 	st.Scheduler = queue.NewScheduler(st.opts)

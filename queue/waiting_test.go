@@ -115,7 +115,7 @@ func BenchmarkMillionJobs(b *testing.B) {
 	const jobs, destinations = 1_000_000, 1000
 	for b.Loop() {
 		empty := heapInUse()
-		r := newReady(100, each(10))
+		r := newReady(100, 100, each(10))
 		began := time.Now()
 		for i := range jobs {
 			destination := fmt.Sprintf("d%d.test", i%destinations)
@@ -139,7 +139,7 @@ func BenchmarkMillionJobs(b *testing.B) {
 func BenchmarkManySites(b *testing.B) {
 	const jobs, destinations = 1_000_000, 100_000
 	for b.Loop() {
-		r := newReady(100, each(10))
+		r := newReady(100, 100, each(10))
 		names := make([]string, destinations)
 		for i := range names {
 			names[i] = fmt.Sprintf("d%d.test", i)
@@ -184,7 +184,7 @@ func BenchmarkSweep(b *testing.B) {
 func TestHintHoldsNoItem(t *testing.T) {
 	const jobs, text = 100, 1 << 20
 	empty := heapInUse()
-	r := newReady(1, each(1))
+	r := newReady(1, 1, each(1))
 	for i := range ID(jobs) {
 		item := strings.Repeat("x", text) + "unheard-of.test"
 		r.add(dueJob(i, item[text:], epoch))

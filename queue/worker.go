@@ -12,7 +12,7 @@ type worker struct {
 	orders  chan order // of one place: nobody waits to give one
 	isNew   bool       // its goroutine has not begun
 	strange bool       // it counts in ready.strange
-	done    int        // jobs since it began
+	done    int        // jobs since it began or was idle
 	idle    *list.Element
 }
 
@@ -75,15 +75,12 @@ func (r *ready) unpark() {
 	}
 }
 
-// workerFor gives an idle worker of the site, or a new one, for which another site's idle worker may have to go.
+// workerFor gives an idle worker of the site, or a new one.
 func (r *ready) workerFor(s *site) *worker {
 	if n := len(s.idle); n > 0 {
 		w := s.idle[n-1]
 		r.unidle(w)
 		return w
-	}
-	if r.workers >= r.limit {
-		r.dismiss(r.idle.Front().Value.(*worker))
 	}
 	r.workers++
 	return &worker{site: s, orders: make(chan order, 1), isNew: true}
@@ -133,17 +130,24 @@ func (r *ready) next(w *worker, now time.Time) {
 		r.turn.push(s)
 	}
 	switch {
-	case r.stopping || r.yields(w) || s.busy+len(s.idle) >= s.workers() || s.resting > at:
+	case r.stopping || s.busy+len(s.idle) >= s.workers() || s.resting > at:
 		r.end(w)
-	case s.ready(at) && r.room(s):
+	case s.ready(at) && r.room(s) && !r.yields(w):
 		r.give(w, at)
-	case r.turn.len() > 0 && r.full():
-		r.end(w)
 	default:
-		w.idle = r.idle.PushBack(w)
-		s.idle = append(s.idle, w)
+		r.rest(w)
 	}
 	r.enqueue(s, at)
+}
+
+// rest makes a worker idle, for which the one that is idle for the longest time may have to go.
+func (r *ready) rest(w *worker) {
+	w.done = 0
+	w.idle = r.idle.PushBack(w)
+	w.site.idle = append(w.site.idle, w)
+	if r.idle.Len() > r.keep {
+		r.dismiss(r.idle.Front().Value.(*worker))
+	}
 }
 
 // leave ends an idle worker. One that got an order meanwhile stays.

@@ -81,6 +81,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		Notifier:  signedNotices{&r.live, r.signer, log},
 		Schedule:  r.live.schedule,
 		Workers:   cfg.Delivery.Connections,
+		Idle:      cfg.Delivery.IdleConnections,
 		KeepIdle:  time.Duration(cfg.Delivery.KeepIdle),
 		Grace:     stopGrace,
 		Owner:     cfg.Hostname,

@@ -154,6 +154,7 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"accounts", start.Accounts, now.Accounts},
 		{"limits", start.Limits, now.Limits},
 		{"delivery.connections", start.Delivery.Connections, now.Delivery.Connections},
+		{"delivery.idle_connections", start.Delivery.IdleConnections, now.Delivery.IdleConnections},
 		{"delivery.keep_idle", start.Delivery.KeepIdle, now.Delivery.KeepIdle},
 		{"queue.lifetime of new mail", start.Queue.Lifetime, now.Queue.Lifetime},
 		{"queue.free_space", start.Queue.FreeSpace, now.Queue.FreeSpace},

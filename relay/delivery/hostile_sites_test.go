@@ -39,7 +39,7 @@ func startStation(t *testing.T, dir string, w *world) *station {
 		Schedule: func() queue.Schedule {
 			return queue.Schedule{Retry: []time.Duration{5 * time.Minute, time.Hour}, Lifetime: 72 * time.Hour}
 		},
-		Workers: 200, KeepIdle: 5 * time.Second, Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Workers: 200, Idle: 200, KeepIdle: 5 * time.Second, Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
