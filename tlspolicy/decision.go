@@ -103,7 +103,7 @@ func (d Decision) Judge(starttlsOffered bool, state *tls.ConnectionState) Verdic
 	case !state.HandshakeComplete:
 		return Verdict{Cause: HandshakeFailed, Detail: "the TLS handshake is not complete"}
 	case v < d.floor():
-		return Verdict{Cause: VersionBelowFloor, Detail: fmt.Sprintf("the session has %s, needed is TLS %s", v.name(), d.floor())}
+		return Verdict{Cause: VersionBelowFloor, Detail: fmt.Sprintf("the session has %s, needed is TLS %s", v.Name(), d.floor())}
 	case d.Level == Verified && len(state.VerifiedChains) == 0:
 		return Verdict{Cause: CertificateUntrusted, Detail: "the certificate was not verified"}
 	}

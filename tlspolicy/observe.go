@@ -13,12 +13,13 @@ type Observed struct {
 	Hello   bool    // a ServerHello was among them, or they are SSL 2.0
 	Version Version // that the ServerHello chose
 	Cipher  uint16  // likewise
-	Alert   int     // description of the first readable alert, -1 without one
+	Alert   int     // description of the first readable alert that is fatal, else of the first one; -1 without any
 }
 
 const (
 	recordAlert        = 21
 	recordHandshake    = 22
+	alertFatal         = 2            // level, RFC 5246 section 7.2
 	maxRecord          = 1<<14 + 2048 // RFC 5246 section 6.2.3
 	handshakeHello     = 2
 	ssl2Error          = 0
@@ -34,7 +35,19 @@ func Observe(raw []byte) Observed {
 		o.Hello, o.Version = true, SSL20
 		return o
 	}
-	var handshake []byte // what the records hold, which may cut a message in pieces
+	o.readHandshake(o.readRecords(raw))
+	return o
+}
+
+// Handshake gives what the handshake records at the start of the server's raw bytes hold: its messages, one behind the other,
+// as far as they were read and are in clear text.
+func Handshake(raw []byte) []byte { return new(Observed).readRecords(raw) }
+
+// readRecords looks at the records, and gives what those of the handshake hold, which may cut a message in pieces. A fatal alert
+// tells more than a warning before it.
+func (o *Observed) readRecords(raw []byte) (handshake []byte) {
+	fatal := false
+	o.NotTLS = len(raw) > 0 && len(raw) < 5
 	for len(raw) >= 5 {
 		kind, length := raw[0], int(binary.BigEndian.Uint16(raw[3:]))
 		if kind < 20 || kind > 24 || raw[1] != 3 || length > maxRecord {
@@ -44,19 +57,15 @@ func Observe(raw []byte) Observed {
 		body := raw[5:min(len(raw), 5+length)]
 		switch {
 		case kind == recordAlert && len(body) == 2: // an encrypted one is longer
-			if o.Alert < 0 {
-				o.Alert = int(body[1])
+			if isFatal := body[0] == alertFatal; o.Alert < 0 || isFatal && !fatal {
+				o.Alert, fatal = int(body[1]), isFatal
 			}
 		case kind == recordHandshake:
 			handshake = append(handshake, body...)
 		}
 		raw = raw[5+len(body):]
 	}
-	if o.Bytes > 0 && o.Bytes < 5 {
-		o.NotTLS = true
-	}
-	o.readHandshake(handshake)
-	return o
+	return handshake
 }
 
 // isSSL2 knows what a server sends that speaks SSL 2.0 to us: a SERVER-HELLO, or an ERROR (draft-hickman-netscape-ssl-00,
@@ -133,7 +142,7 @@ func (o Observed) String() string {
 }
 
 func (o Observed) hello() string {
-	return fmt.Sprintf("ServerHello %s, %s", o.Version.name(), tls.CipherSuiteName(o.Cipher))
+	return fmt.Sprintf("ServerHello %s, %s", o.Version.Name(), tls.CipherSuiteName(o.Cipher))
 }
 
 func alertText(n int) string {

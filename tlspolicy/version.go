@@ -45,8 +45,8 @@ func (v Version) String() string {
 	return fmt.Sprintf("0x%04x", uint16(v))
 }
 
-// name gives the version with its protocol: "TLS 1.0".
-func (v Version) name() string {
+// Name gives the version with its protocol: "TLS 1.0".
+func (v Version) Name() string {
 	if v >= TLS10 && v <= TLS13 {
 		return "TLS " + v.String()
 	}
