@@ -38,6 +38,8 @@ type Result struct {
 	BigHello    Answer // whether it gets over a ClientHello of more than one packet
 
 	Certificate *Certificate // nil: none was seen
+
+	refused bool // our own handshake, as mail does it at level required, found nothing in common
 }
 
 // Version is what was found out about one protocol version.
@@ -54,7 +56,9 @@ type Exchange struct {
 	Offered Answer
 }
 
-// Certificate is what the server's own certificate says, and how it was found. Names and issuer are the remote's words.
+// Certificate is what the server's own certificate says, and how it was found. Names and issuer are the remote's words, without
+// control characters and of bounded length. Where Problem says that the certificate or its key cannot be used at all, Trusted
+// and Fits are Unknown.
 type Certificate struct {
 	Names     []string // DNS names and addresses that it is made for; the common name where there are none
 	Issuer    string
@@ -65,4 +69,20 @@ type Certificate struct {
 	Trusted Answer // the chain leads to an authority of the roots at the time of the probe
 	Fits    Answer // it is valid for the target's name
 	Problem string // what crypto/x509 says is wrong with it; "" if all is well
+}
+
+// or gives the first of two answers that is known.
+func (a Answer) or(b Answer) Answer {
+	if a == Unknown {
+		return b
+	}
+	return a
+}
+
+// no gives No for No, and Unknown for all else.
+func (a Answer) no() Answer {
+	if a == No {
+		return No
+	}
+	return Unknown
 }

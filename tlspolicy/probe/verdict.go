@@ -1,0 +1,95 @@
+package probe
+
+import (
+	"strings"
+
+	"tlsrelay/tlspolicy"
+)
+
+// Offered gives the versions that are offered, the oldest first.
+func (r *Result) Offered() []tlspolicy.Version {
+	var offered []tlspolicy.Version
+	for _, v := range r.Versions {
+		if v.Offered == Yes {
+			offered = append(offered, v.Version)
+		}
+	}
+	return offered
+}
+
+// Reaches says whether a version at or above the floor is offered. It takes a No about each of them for a No.
+func (r *Result) Reaches(floor tlspolicy.Version) Answer {
+	count := make(map[Answer]int)
+	for _, v := range r.Versions {
+		if v.Version >= floor {
+			count[v.Offered]++
+		}
+	}
+	switch {
+	case count[Yes] > 0:
+		return Yes
+	case count[Unknown] > 0 || count[No] == 0:
+		return Unknown
+	}
+	return No
+}
+
+// Settle gives the cause that an attempt's cause turns out to be after the probe, and whether the probe alone proves it. Of a
+// handshake that failed without a reason it makes a clear cause; what it cannot prove it leaves as it is.
+func (r *Result) Settle(d tlspolicy.Decision, c tlspolicy.Cause) (cause tlspolicy.Cause, proven bool) {
+	switch c {
+	case tlspolicy.VersionBelowFloor, tlspolicy.NoCommonCipher, tlspolicy.HandshakeFailed:
+		if proof, ok := r.proof(d); ok {
+			return proof, true
+		}
+		return c, false
+	case tlspolicy.STARTTLSNotOffered:
+		return c, r.STARTTLS == No
+	}
+	return c, r.Certificate != nil && r.Certificate.shows(c, r)
+}
+
+// proof names why no handshake under the decision can succeed, if the probe shows that.
+func (r *Result) proof(d tlspolicy.Decision) (tlspolicy.Cause, bool) {
+	floor := max(d.Floor, tlspolicy.MinFloor)
+	offered := r.Offered()
+	switch r.Reaches(floor) {
+	case No:
+		// Where nothing at all is offered, something else is wrong.
+		return tlspolicy.VersionBelowFloor, len(offered) > 0
+	case Yes:
+		newest := offered[len(offered)-1]
+		return tlspolicy.NoCommonCipher, r.refused || newest == tlspolicy.TLS12 && r.lacksExchange(d)
+	}
+	return tlspolicy.Cause{}, false
+}
+
+// lacksExchange reports whether the server has none of the key exchanges that the decision allows in TLS 1.2.
+func (r *Result) lacksExchange(d tlspolicy.Decision) bool {
+	ours := 0
+	for _, e := range r.Exchanges {
+		if e.Name == ecdhe || e.Name == rsa && d.Level != tlspolicy.Verified {
+			if e.Offered != No {
+				return false
+			}
+			ours++
+		}
+	}
+	return ours > 0
+}
+
+// shows reports whether the certificate has the problem that the cause names.
+func (c *Certificate) shows(cause tlspolicy.Cause, r *Result) bool {
+	switch cause {
+	case tlspolicy.CertificateExpired:
+		return !c.NotAfter.IsZero() && (r.Time.After(c.NotAfter) || r.Time.Before(c.NotBefore)) ||
+			strings.HasPrefix(c.Problem, outOfDate) // one further up in the chain
+	case tlspolicy.CertificateName:
+		return c.Fits == No
+	case tlspolicy.CertificateUntrusted:
+		return c.Trusted == No
+	case tlspolicy.CertificateUnreadable:
+		return c.Problem != "" && c.Trusted == Unknown && c.Fits == Unknown
+	}
+	return false
+}
