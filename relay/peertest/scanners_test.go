@@ -99,12 +99,8 @@ func sslscan(t *testing.T, address string, startTLS bool) offers {
 		args = append([]string{"--starttls-smtp"}, args...)
 	}
 	var doc struct {
-		Protocols []struct {
-			Type    string `xml:"type,attr"`
-			Version string `xml:"version,attr"`
-			Enabled bool   `xml:"enabled,attr"`
-		} `xml:"ssltest>protocol"`
-		Ciphers []cipher `xml:"ssltest>cipher"`
+		Protocols []protocolFound `xml:"ssltest>protocol"`
+		Ciphers   []cipher        `xml:"ssltest>cipher"`
 	}
 	out := mustRun(t, "", "sslscan", args...)
 	if err := xml.Unmarshal([]byte(out), &doc); err != nil {
@@ -116,9 +112,21 @@ func sslscan(t *testing.T, address string, startTLS bool) offers {
 	for _, c := range doc.Ciphers {
 		c.check(t)
 	}
+	return versionsFound(doc.Protocols)
+}
+
+// protocolFound is what sslscan found out about a version.
+type protocolFound struct {
+	Type    string `xml:"type,attr"`
+	Version string `xml:"version,attr"`
+	Enabled bool   `xml:"enabled,attr"`
+}
+
+// versionsFound gives them in the words of testssl.
+func versionsFound(protocols []protocolFound) offers {
 	names := map[string]string{"ssl2": "SSLv2", "ssl3": "SSLv3", "tls1.0": "TLS1", "tls1.1": "TLS1_1", "tls1.2": "TLS1_2", "tls1.3": "TLS1_3"}
 	offered := offers{}
-	for _, p := range doc.Protocols {
+	for _, p := range protocols {
 		offered[names[p.Type+p.Version]] = p.Enabled
 	}
 	return offered

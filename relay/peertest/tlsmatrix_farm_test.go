@@ -85,6 +85,11 @@ func (f *farm) serve(listen string, handle func(net.Conn)) bool {
 	if err != nil {
 		return false
 	}
+	f.serveOn(l, handle)
+	return true
+}
+
+func (f *farm) serveOn(l net.Listener, handle func(net.Conn)) {
 	var sessions sync.WaitGroup
 	sessions.Go(func() {
 		for {
@@ -100,7 +105,6 @@ func (f *farm) serve(listen string, handle func(net.Conn)) bool {
 		}
 	})
 	f.t.Cleanup(func() { l.Close(); sessions.Wait() })
-	return true
 }
 
 // toSink leads a session on to the server behind all hosts, whose greeting is kept back unless the host has not greeted yet.
