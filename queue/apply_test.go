@@ -31,9 +31,14 @@ func jobFor(n, attempt int) Job {
 	return job
 }
 
+// applied is Apply of an attempt that saw no evidence.
+func applied(job Job, outcomes []Outcome, now time.Time, s Schedule) Transition {
+	return Apply(job, Report{Outcomes: outcomes}, now, s)
+}
+
 func TestApplyEachResult(t *testing.T) {
 	job := jobFor(3, 1)
-	tr := Apply(job, []Outcome{
+	tr := applied(job, []Outcome{
 		{Result: ResultDelivered},
 		{Result: ResultDeferred, Cause: "dns-trouble"},
 		{Result: ResultFailed, Cause: "remote-permanent"},
@@ -65,19 +70,19 @@ func TestApplyEndOfLifetime(t *testing.T) {
 	expires := epoch.Add(schedule.Lifetime)
 
 	t.Run("the last attempt is due exactly at the end", func(t *testing.T) {
-		tr := Apply(jobFor(1, 20), deferred, expires.Add(-time.Hour), schedule)
+		tr := applied(jobFor(1, 20), deferred, expires.Add(-time.Hour), schedule)
 		if next := tr.Recipients[0].Recipient.NextAttempt; !next.Equal(expires) {
 			t.Errorf("next attempt at %v, want %v", next, expires)
 		}
 	})
 	t.Run("no attempt shortly before the last one", func(t *testing.T) {
-		tr := Apply(jobFor(1, 20), deferred, expires.Add(-5*time.Hour), schedule) // the pause is about four hours
+		tr := applied(jobFor(1, 20), deferred, expires.Add(-5*time.Hour), schedule) // the pause is about four hours
 		if next := tr.Recipients[0].Recipient.NextAttempt; !next.Equal(expires) {
 			t.Errorf("next attempt at %v, want %v", next, expires)
 		}
 	})
 	t.Run("deferred at the end is given up", func(t *testing.T) {
-		tr := Apply(jobFor(1, 21), deferred, expires, schedule)
+		tr := applied(jobFor(1, 21), deferred, expires, schedule)
 		if r := tr.Recipients[0].Recipient; r.State != Failed || r.Last.Status != "4.7.5" {
 			t.Errorf("recipient %+v", r)
 		}
@@ -86,7 +91,7 @@ func TestApplyEndOfLifetime(t *testing.T) {
 		}
 	})
 	t.Run("after downtime a delivery still counts", func(t *testing.T) {
-		tr := Apply(jobFor(1, 3), []Outcome{{Result: ResultDelivered}}, expires.Add(240*time.Hour), schedule)
+		tr := applied(jobFor(1, 3), []Outcome{{Result: ResultDelivered}}, expires.Add(240*time.Hour), schedule)
 		if tr.Recipients[0].Recipient.State != Delivered || len(tr.Notices) != 0 {
 			t.Errorf("transition %+v", tr)
 		}
@@ -96,20 +101,20 @@ func TestApplyEndOfLifetime(t *testing.T) {
 func TestApplyDelayNoticeOnce(t *testing.T) {
 	deferred := []Outcome{{Result: ResultDeferred}}
 	job := jobFor(1, 4)
-	if tr := Apply(job, deferred, epoch.Add(schedule.DelayNotice-time.Second), schedule); len(tr.Notices) != 0 {
+	if tr := applied(job, deferred, epoch.Add(schedule.DelayNotice-time.Second), schedule); len(tr.Notices) != 0 {
 		t.Errorf("too early: %+v", tr.Notices)
 	}
-	tr := Apply(job, deferred, epoch.Add(schedule.DelayNotice), schedule)
+	tr := applied(job, deferred, epoch.Add(schedule.DelayNotice), schedule)
 	if len(tr.Notices) != 1 || tr.Notices[0].Kind != NoticeDelay {
 		t.Fatalf("notices %+v", tr.Notices)
 	}
 	job.Item.Recipients[0] = tr.Recipients[0].Recipient
-	if tr := Apply(job, deferred, epoch.Add(2*schedule.DelayNotice), schedule); len(tr.Notices) != 0 {
+	if tr := applied(job, deferred, epoch.Add(2*schedule.DelayNotice), schedule); len(tr.Notices) != 0 {
 		t.Errorf("told twice: %+v", tr.Notices)
 	}
 	off := schedule
 	off.DelayNotice = 0
-	if tr := Apply(jobFor(1, 4), deferred, epoch.Add(48*time.Hour), off); len(tr.Notices) != 0 {
+	if tr := applied(jobFor(1, 4), deferred, epoch.Add(48*time.Hour), off); len(tr.Notices) != 0 {
 		t.Errorf("told although off: %+v", tr.Notices)
 	}
 }
@@ -117,7 +122,7 @@ func TestApplyDelayNoticeOnce(t *testing.T) {
 func TestApplyNullSender(t *testing.T) {
 	job := jobFor(2, 1)
 	job.Item.Sender = ""
-	tr := Apply(job, []Outcome{{Result: ResultFailed}, {Result: ResultDeferred}}, epoch.Add(schedule.Lifetime), schedule)
+	tr := applied(job, []Outcome{{Result: ResultFailed}, {Result: ResultDeferred}}, epoch.Add(schedule.Lifetime), schedule)
 	if len(tr.Notices) != 0 || !slices.Equal(tr.Dropped, []int{0, 1}) {
 		t.Errorf("notices %+v, dropped %v", tr.Notices, tr.Dropped)
 	}
@@ -125,9 +130,9 @@ func TestApplyNullSender(t *testing.T) {
 
 func TestApplyRemembersBrokenTLS(t *testing.T) {
 	job := jobFor(1, 1)
-	tr := Apply(job, []Outcome{{TLS: TLSFacts{Broken: true}}}, epoch, schedule)
+	tr := applied(job, []Outcome{{TLS: TLSFacts{Broken: true}}}, epoch, schedule)
 	job.Item.Recipients[0] = tr.Recipients[0].Recipient
-	tr = Apply(job, []Outcome{{Cause: "connection-timeout"}}, epoch, schedule)
+	tr = applied(job, []Outcome{{Cause: "connection-timeout"}}, epoch, schedule)
 	if !tr.Recipients[0].Recipient.TLSFailed {
 		t.Error("broken TLS was forgotten")
 	}
@@ -230,18 +235,18 @@ func TestPrintable(t *testing.T) {
 
 func TestApplyInterrupted(t *testing.T) {
 	job := jobFor(3, 2)
-	tr := applyInterrupted(job, []Outcome{
+	tr := applyInterrupted(job, Report{Outcomes: []Outcome{
 		{Result: ResultDelivered},
 		{Result: ResultDeferred, TLS: TLSFacts{Broken: true}},
 		{Result: ResultDeferred},
-	}, epoch, schedule)
+	}}, epoch, schedule)
 	if len(tr.Recipients) != 2 || tr.Recipients[0].Recipient.State != Delivered {
 		t.Fatalf("transition %+v", tr)
 	}
 	if u := tr.Recipients[1]; u.Index != 1 || !u.Recipient.TLSFailed || u.Recipient.Attempts != 1 || !u.Recipient.NextAttempt.Equal(epoch) {
 		t.Errorf("the recipient with broken TLS became %+v", u)
 	}
-	if tr := applyInterrupted(jobFor(1, 1), []Outcome{{}}, epoch, schedule); len(tr.Recipients) != 0 {
+	if tr := applyInterrupted(jobFor(1, 1), Report{Outcomes: []Outcome{{}}}, epoch, schedule); len(tr.Recipients) != 0 {
 		t.Errorf("an undecided attempt changed %+v", tr.Recipients)
 	}
 }

@@ -128,8 +128,8 @@ func (s *Scheduler) attempt(ctx context.Context, lane Lane, c claimed, next func
 	}
 	var t Transition
 	if ctx.Err() == nil {
-		t = Apply(c.job, done.Outcomes, now, s.opts.Schedule())
-	} else if t = applyInterrupted(c.job, done.Outcomes, now, s.opts.Schedule()); len(t.Recipients) == 0 {
+		t = Apply(c.job, done, now, s.opts.Schedule())
+	} else if t = applyInterrupted(c.job, done, now, s.opts.Schedule()); len(t.Recipients) == 0 {
 		s.release(context.WithoutCancel(ctx), c.key, c.token)
 		e.ended = append(e.ended, finished{job: c.key})
 		return

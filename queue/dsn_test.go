@@ -73,7 +73,7 @@ func TestApplyHonoursNotify(t *testing.T) {
 	} {
 		job := jobFor(1, 1)
 		job.Item.Sender, job.Item.Recipients[0].Notify = tc.sender, tc.notify
-		tr := Apply(job, []Outcome{tc.outcome}, epoch.Add(tc.after), schedule)
+		tr := applied(job, []Outcome{tc.outcome}, epoch.Add(tc.after), schedule)
 		var kinds []NoticeKind
 		for _, n := range tr.Notices {
 			kinds = append(kinds, n.Kind)
@@ -93,7 +93,7 @@ func TestApplyNotifyEachRecipient(t *testing.T) {
 	job.Item.Recipients[0].Notify = NotifyNever
 	job.Item.Recipients[2].Notify = NotifySuccess
 	failed, delivered := Outcome{Result: ResultFailed}, Outcome{Result: ResultDelivered}
-	tr := Apply(job, []Outcome{failed, failed, delivered, delivered}, epoch, schedule)
+	tr := applied(job, []Outcome{failed, failed, delivered, delivered}, epoch, schedule)
 	if len(tr.Notices) != 2 || !slices.Equal(tr.Notices[0].Recipients, []int{1}) ||
 		!slices.Equal(tr.Notices[1].Recipients, []int{2}) || !slices.Equal(tr.Unwanted, []int{0}) {
 		t.Errorf("notices %+v, unwanted %v", tr.Notices, tr.Unwanted)

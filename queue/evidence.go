@@ -1,6 +1,10 @@
 package queue
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Evidence is what attempts saw of the TLS of one address of a host at which they failed, and what a probe without mail found
 // out there. It is text for notices and listings: this package knows no TLS.
@@ -27,4 +31,64 @@ type CertificateFacts struct {
 	Issuer    string
 	NotBefore time.Time
 	NotAfter  time.Time // zero: no certificate was seen
+}
+
+// Bounds of what a recipient keeps: addresses, and bytes of a text.
+const (
+	maxEvidence     = 8
+	maxEvidenceText = 300
+)
+
+// evidence adds what an attempt saw to what the job has. nil: nothing changes. The evidence that there is stays as it is, for
+// others have it, too.
+func (j Job) evidence(seen []Evidence) []Evidence {
+	if len(seen) == 0 {
+		return nil
+	}
+	most := &j.Item.Recipients[j.Recipients[0]] // of recipients that were not always tried together, the one tried most often
+	for _, i := range j.Recipients {
+		if r := &j.Item.Recipients[i]; r.Attempts > most.Attempts {
+			most = r
+		}
+	}
+	all := slices.Clone(most.Evidence)
+	for _, e := range seen {
+		e.clip()
+		if i := slices.IndexFunc(all, func(known Evidence) bool { return known.Remote == e.Remote }); i >= 0 {
+			all[i] = all[i].and(e)
+		} else {
+			all = append(all, e)
+		}
+	}
+	for len(all) > maxEvidence {
+		oldest := 0
+		for i := range all {
+			if all[i].Last.Before(all[oldest].Last) {
+				oldest = i
+			}
+		}
+		all = slices.Delete(all, oldest, oldest+1)
+	}
+	return all
+}
+
+// and is the evidence of an address with what a later attempt saw there.
+func (e Evidence) and(later Evidence) Evidence {
+	sum := later
+	sum.First, sum.Attempts = e.First, e.Attempts+later.Attempts
+	if later.Probed.Before(e.Probed) { // it knew of no probe, or of an older one
+		sum.Probed, sum.Offers, sum.KeyExchange, sum.Certificate = e.Probed, e.Offers, e.KeyExchange, e.Certificate
+		sum.Proven = e.Proven && e.Cause == later.Cause
+	}
+	return sum
+}
+
+// clip bounds the texts.
+func (e *Evidence) clip() {
+	for _, s := range []*string{&e.Host, &e.Remote, &e.Cause, &e.Seen, &e.Needed, &e.Offers, &e.KeyExchange,
+		&e.Certificate.Names, &e.Certificate.Issuer} {
+		if len(*s) > maxEvidenceText {
+			*s = strings.ToValidUTF8((*s)[:maxEvidenceText], "?")
+		}
+	}
 }

@@ -41,7 +41,8 @@ func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome
 			}
 			continue
 		}
-		if !now.Before(c.job.Item.Expires) && c.due().After(why.End) {
+		schedule := s.opts.Schedule()
+		if !now.Before(schedule.end(&c.job.Item, why.Cause)) && c.due().After(why.End) {
 			s.release(context.WithoutCancel(ctx), c.key, c.token)
 			due = append(due, DueJob{c.key, rested})
 			continue
@@ -50,7 +51,7 @@ func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome
 		for i := range outcomes {
 			outcomes[i] = why
 		}
-		p := postponed{c, Apply(c.job, outcomes, now, s.opts.Schedule())}
+		p := postponed{c, Apply(c.job, Report{Outcomes: outcomes}, now, schedule)}
 		page = append(page, p)
 		batch.Update = append(batch.Update, Update{c.key, c.token, p.t.Recipients})
 	}

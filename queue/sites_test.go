@@ -260,6 +260,42 @@ func TestExpiredMailEndsWithItsSite(t *testing.T) {
 	})
 }
 
+// Mail that is given up sooner for the cause of its site ends with it, too: no later, and not before the site was tried since.
+func TestMailEndsSoonerWithItsSite(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		const messages = 50
+		sooner := threeDays
+		sooner.LifetimeByCause = map[string]time.Duration{refused.Cause: 2 * time.Hour}
+		h := newHost()
+		h.down.Store(true)
+		st := prepare(openSpool(t, dir), h, time.Now)
+		st.opts.Schedule = func() queue.Schedule { return sooner }
+		st.quiet(10)
+		st.run(t)
+		began := time.Now()
+		for i := range messages {
+			st.enqueue(t, "a@app.test", fmt.Sprintf("b%d@dead.test", i))
+		}
+		time.Sleep(2*time.Hour - time.Minute)
+		if left := st.queued(t); len(left) != messages {
+			t.Errorf("%d messages left before the end", len(left))
+		}
+		time.Sleep(15 * time.Minute)
+		left := st.queued(t)
+		st.stop()
+		notices := st.notices()
+		if len(notices) != messages || len(left) != 0 {
+			t.Errorf("%d notices for %d messages, %d left", len(notices), messages, len(left))
+		}
+		for _, n := range notices {
+			if age := n.at.Sub(began); !n.expired || age < 2*time.Hour {
+				t.Errorf("notice after %v: %+v", age, n)
+			}
+		}
+	})
+}
+
 // An operator who tells a resting site to try again is obeyed at once.
 func TestRetryEndsTheRest(t *testing.T) {
 	dir := t.TempDir()

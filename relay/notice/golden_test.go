@@ -68,6 +68,7 @@ func sample(cause string, kind queue.NoticeKind) queue.Notice {
 	}
 	return queue.Notice{
 		Kind: kind, Recipients: []int{0}, Expired: kind == queue.NoticeFailure && o.Result == queue.ResultDeferred,
+		Until: later.UTC(),
 		Item: queue.Item{
 			ID: 0x0064c1a2b3d4e000, Sender: "anna@sender.example", Size: 62_000_000, Arrived: arrived.UTC(),
 			Expires: later.UTC(),

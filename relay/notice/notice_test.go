@@ -236,7 +236,7 @@ func FuzzCompose(f *testing.F) {
 		if delay {
 			kind = queue.NoticeDelay
 		}
-		n := queue.Notice{Kind: kind, Recipients: []int{0, 1}, Expired: len(reply)%2 == 0, Item: queue.Item{
+		n := queue.Notice{Kind: kind, Recipients: []int{0, 1}, Expired: len(reply)%2 == 0, Until: later, Item: queue.Item{
 			ID: 1, Sender: sender, Arrived: arrived, Expires: later, Recipients: []queue.Recipient{
 				{Address: rcpt, Destination: domain, Attempts: 3, Last: queue.Outcome{Cause: cause, Status: code,
 					Reply: reply, Detail: detail,

@@ -38,7 +38,7 @@ func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
 		}
 		b.date("Last-Attempt-Date", r.Last.End, zone)
 		if n.Kind == queue.NoticeDelay {
-			b.date("Will-Retry-Until", n.Item.Expires, zone)
+			b.date("Will-Retry-Until", n.Until, zone)
 		}
 		if r.Last.Cause != "" {
 			b.field("X-Tlsrelay-Cause", r.Last.Cause, maxField)

@@ -71,11 +71,11 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 		Delay: n.Kind == queue.NoticeDelay, Relayed: n.Kind == queue.NoticeRelayed,
 		First:  notEncoded(plain(item.Recipients[n.Recipients[0]].Address, maxPath)),
 		Others: len(n.Recipients) - 1, Total: len(n.Recipients), Partial: len(n.Item.Recipients) > len(n.Recipients),
-		Arrived: in(item.Arrived, zone), Until: in(item.Expires, zone),
+		Arrived: in(item.Arrived, zone), Until: in(n.Until, zone),
 		Returned: ret.kind(),
 	}
-	if item.Expires.After(item.Arrived) {
-		v.Lifetime = item.Expires.Sub(item.Arrived)
+	if n.Until.After(item.Arrived) {
+		v.Lifetime = n.Until.Sub(item.Arrived)
 	}
 	for _, i := range n.Recipients {
 		r := &item.Recipients[i]
