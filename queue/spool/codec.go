@@ -28,7 +28,9 @@ const (
 	flagDelayTold = 0x04
 	flagTLSFailed = 0x08
 	flagLast      = 0x10 // an outcome follows
-	recipientBits = 0x1f
+	flagEvidence  = 0x20 // evidence follows
+	flagSame      = 0x40 // it is the evidence that came last in this record
+	recipientBits = 0x7f
 )
 
 // Bits of an outcome's first byte; the lowest two are the result.
@@ -36,7 +38,8 @@ const (
 	resultMask  = 0x03
 	flagBroken  = 0x04
 	flagDSN     = 0x08
-	outcomeBits = 0x0f
+	flagProven  = 0x10
+	outcomeBits = 0x1f
 )
 
 // appendItem encodes it. States are stored as they are on stable storage: nothing is Active there.
@@ -54,35 +57,37 @@ func appendItem(b []byte, it *queue.Item) []byte {
 	b = appendString(b, it.Client)
 	b = appendString(b, it.Header)
 	b = binary.AppendUvarint(b, uint64(len(it.Recipients)))
+	var last evidence
 	for i := range it.Recipients {
-		b = appendRecipient(b, &it.Recipients[i])
+		b = appendRecipient(b, &it.Recipients[i], &last)
 	}
 	return b
 }
 
-func appendRecipient(b []byte, r *queue.Recipient) []byte {
+func appendRecipient(b []byte, r *queue.Recipient, last *evidence) []byte {
 	b = appendString(b, r.Address)
 	b = appendString(b, r.Destination)
 	b = append(b, byte(r.Notify))
 	b = appendString(b, r.OriginalRecipient)
-	return appendProgress(b, r)
+	return appendProgress(b, r, last)
 }
 
-// appendProgress encodes what changes of a recipient: all but its part of the envelope.
-func appendProgress(b []byte, r *queue.Recipient) []byte {
+// appendProgress encodes what changes of a recipient: all but its part of the envelope. last is the evidence that came last in
+// the record.
+func appendProgress(b []byte, r *queue.Recipient, last *evidence) []byte {
 	state := r.State
 	if state == queue.Active || state > queue.Failed {
 		state = queue.Queued
 	}
 	tried := r.Last != queue.Outcome{}
 	b = append(b, byte(state)|boolBit(r.DelayTold, flagDelayTold)|boolBit(r.TLSFailed, flagTLSFailed)|
-		boolBit(tried, flagLast))
+		boolBit(tried, flagLast)|last.flag(r.Evidence))
 	b = binary.AppendVarint(b, int64(r.Attempts))
 	b = appendTime(b, r.NextAttempt)
 	if tried {
 		b = appendOutcome(b, &r.Last)
 	}
-	return b
+	return last.append(b, r.Evidence)
 }
 
 func appendOutcome(b []byte, o *queue.Outcome) []byte {
@@ -90,7 +95,8 @@ func appendOutcome(b []byte, o *queue.Outcome) []byte {
 	if result > queue.ResultFailed {
 		result = queue.ResultDeferred
 	}
-	b = append(b, byte(result)|boolBit(o.TLS.Broken, flagBroken)|boolBit(o.DSN, flagDSN))
+	b = append(b, byte(result)|boolBit(o.TLS.Broken, flagBroken)|boolBit(o.DSN, flagDSN)|
+		boolBit(o.TLS.Proven, flagProven))
 	for _, s := range [...]string{o.Cause, o.Status, string(o.Stage), o.Reply, o.Detail, o.Host, o.Remote,
 		o.TLS.Version, o.TLS.Cipher, o.TLS.Group, o.TLS.Seen, o.TLS.Floor} {
 		b = appendString(b, s)
@@ -144,13 +150,14 @@ func (d *decoder) item() queue.Item {
 		return it
 	}
 	it.Recipients = make([]queue.Recipient, n)
+	var last evidence
 	for i := range it.Recipients {
 		it.Recipients[i].Address = d.string()
 		it.Recipients[i].Destination = d.string()
 		it.Recipients[i].Notify = queue.Notify(d.byte())
 		it.Recipients[i].OriginalRecipient = d.string()
 		d.bad = d.bad || !it.Recipients[i].Notify.Valid()
-		d.progress(&it.Recipients[i])
+		d.progress(&it.Recipients[i], &last)
 	}
 	return it
 }
@@ -159,7 +166,7 @@ func (d *decoder) item() queue.Item {
 const minRecipient = 8
 
 // progress is the reverse of appendProgress. Its part of the envelope stays.
-func (d *decoder) progress(r *queue.Recipient) {
+func (d *decoder) progress(r *queue.Recipient, last *evidence) {
 	flags := d.byte()
 	r.State = queue.State(flags & stateMask)
 	r.DelayTold = flags&flagDelayTold != 0
@@ -171,6 +178,7 @@ func (d *decoder) progress(r *queue.Recipient) {
 	if flags&flagLast != 0 {
 		r.Last = d.outcome()
 	}
+	r.Evidence = d.evidence(flags, last)
 }
 
 func (d *decoder) outcome() queue.Outcome {
@@ -178,6 +186,7 @@ func (d *decoder) outcome() queue.Outcome {
 	o := queue.Outcome{Result: queue.Result(flags & resultMask)}
 	d.bad = d.bad || flags&^outcomeBits != 0 || o.Result > queue.ResultFailed
 	o.TLS.Broken = flags&flagBroken != 0
+	o.TLS.Proven = flags&flagProven != 0
 	o.DSN = flags&flagDSN != 0
 	var stage string
 	for _, s := range [...]*string{&o.Cause, &o.Status, &stage, &o.Reply, &o.Detail, &o.Host, &o.Remote,

@@ -16,9 +16,15 @@ func fullItem() queue.Item {
 	outcome := queue.Outcome{
 		Result: queue.ResultFailed, Cause: "tls-version", Status: "5.7.5", Stage: queue.StageTLS,
 		Reply: "454 no\nsecond line \xff\x00", Detail: "handshake failure", Host: "mx.example", Remote: "[2001:db8::1]:25",
-		TLS:   queue.TLSFacts{Version: "1.3", Cipher: "c", Group: "g", Seen: "alert 70", Floor: "1.2", Broken: true},
+		TLS:   queue.TLSFacts{Version: "1.3", Cipher: "c", Group: "g", Seen: "alert 70", Floor: "1.2", Broken: true, Proven: true},
 		DSN:   true,
 		Start: at, End: at.Add(1500 * time.Millisecond),
+	}
+	evidence := []queue.Evidence{
+		{Host: "mx.example", Remote: "[2001:db8::1]:25", Cause: "tls-version", Seen: "alert 70", Needed: "1.2", Probed: at,
+			Offers: "TLS 1.0, TLS 1.1", KeyExchange: "ECDHE", Proven: true, First: at, Last: at.Add(time.Hour), Attempts: 7,
+			Certificate: queue.CertificateFacts{Names: "mx.example", Issuer: "CA \xff", NotBefore: at, NotAfter: at.AddDate(1, 0, 0)}},
+		{Remote: "192.0.2.1:25", Attempts: 1},
 	}
 	return queue.Item{
 		ID: 1<<63 + 5, Sender: "bounce+\"a b\"@example.org", Size: 50 << 20, Arrived: at, Expires: at.Add(72 * time.Hour),
@@ -29,7 +35,10 @@ func fullItem() queue.Item {
 			{Address: "a@a.example", Destination: "a.example", NextAttempt: at, Notify: queue.NotifySuccess | queue.NotifyDelay,
 				OriginalRecipient: "rfc822;b@c.example"},
 			{Address: "b@b.example", Destination: "b.example", State: queue.Failed, Attempts: 70, NextAttempt: at,
-				DelayTold: true, TLSFailed: true, Last: outcome},
+				DelayTold: true, TLSFailed: true, Last: outcome, Evidence: evidence},
+			{Address: "d@b.example", Destination: "b.example", State: queue.Queued, Attempts: 70, NextAttempt: at, Last: outcome,
+				Evidence: evidence},
+			{Address: "e@e.example", Destination: "e.example", Attempts: 1, NextAttempt: at, Evidence: evidence[1:]},
 			{Address: "c@b.example", Destination: "b.example", State: queue.Delivered,
 				Last: queue.Outcome{Result: queue.ResultDelivered}},
 		},

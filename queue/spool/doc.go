@@ -53,7 +53,7 @@
 //	3 DONE    ID (8), count, segments: no recipient is left
 //	4 DELETE  ID (8), count, segments: by the operator
 //
-// Item and state are in codec.go; strings stand in them as they are.
+// Item and state are in codec.go and evidence.go; strings stand in them as they are.
 //
 // # Rules
 //

@@ -17,9 +17,12 @@ func FuzzRecover(f *testing.F) {
 	it := testItem(1)
 	accept := appendAccept(nil, &it, text{size: 4, crc: crc32.Checksum([]byte("text"), crcTable)})
 	state := appendState(nil, 1, []queue.RecipientUpdate{{Index: 0, Recipient: it.Recipients[0]}})
+	seen := fullItem().Recipients[1]
+	evidence := appendState(nil, 1, []queue.RecipientUpdate{{Index: 0, Recipient: seen}, {Index: 1, Recipient: seen}})
 	whole := append(slices.Clone(accept), "text"...)
 	f.Add(whole, []byte{}, false)
 	f.Add(append(slices.Clone(whole), state...), []byte("torn"), false)
+	f.Add(append(slices.Clone(whole), evidence...), []byte{}, false)
 	f.Add(appendEnd(slices.Clone(whole), recDone, 1, nil), framed(marker{1}, whole), false)
 	f.Add(closeRecord(append(openRecord(nil), 1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0x7f), 0, recState), []byte{1, 0, 0}, false)
 	f.Add([]byte{}, header{seq: 1}.encode(), true)

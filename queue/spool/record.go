@@ -131,9 +131,10 @@ func appendState(b []byte, id queue.ID, updates []queue.RecipientUpdate) []byte 
 	from := len(b)
 	b = binary.LittleEndian.AppendUint64(openRecord(b), uint64(id))
 	b = binary.AppendUvarint(b, uint64(len(updates)))
+	var last evidence
 	for i := range updates {
 		b = binary.AppendUvarint(b, uint64(updates[i].Index))
-		b = appendProgress(b, &updates[i].Recipient)
+		b = appendProgress(b, &updates[i].Recipient, &last)
 	}
 	return closeRecord(b, from, recState)
 }
@@ -160,9 +161,10 @@ func parseRecord(b []byte) (record, error) {
 		d.bad = d.bad || r.text.size < 0 || r.item.Done()
 	case recState:
 		r.id = queue.ID(d.fixed64())
+		var last evidence
 		for n := d.uvarint(); n > 0 && !d.bad; n-- {
 			c := change{index: int(min(d.uvarint(), 1<<31))}
-			d.progress(&c.recipient)
+			d.progress(&c.recipient, &last)
 			r.changes = append(r.changes, c)
 		}
 	case recDone, recDelete:

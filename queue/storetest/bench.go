@@ -185,10 +185,21 @@ func deferred(r queue.Recipient) queue.Recipient {
 		Reply: "220 ready\nnow \x00\xff", Detail: "remote error: tls: protocol version not supported",
 		Host: "mx." + r.Destination, Remote: "192.0.2.25:25",
 		TLS: queue.TLSFacts{Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", Group: "X25519MLKEM768",
-			Seen: "alert 70 (protocol version)", Floor: "1.2", Broken: true},
+			Seen: "alert 70 (protocol version)", Floor: "1.2", Broken: true, Proven: true},
 		Start: start, End: start.Add(time.Second),
 	}
+	r.Evidence = []queue.Evidence{evidence("mx."+r.Destination, start)}
 	return r
+}
+
+// evidence is what an attempt and a probe saw at a host, every field filled in.
+func evidence(host string, at time.Time) queue.Evidence {
+	return queue.Evidence{
+		Host: host, Remote: "192.0.2.25:25", Cause: "tls-version", Seen: "alert 70 (protocol version)", Needed: "1.2",
+		Probed: at.Add(time.Second), Offers: "TLS 1.0, TLS 1.1", KeyExchange: "ECDHE, DHE, RSA", Proven: true,
+		Certificate: queue.CertificateFacts{Names: host + " \x00\xff", Issuer: "An Authority", NotBefore: at, NotAfter: at.AddDate(1, 0, 0)},
+		First:       at, Last: at.Add(time.Minute), Attempts: 2,
+	}
 }
 
 // delivered gives r after its last attempt.

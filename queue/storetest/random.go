@@ -10,6 +10,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -269,9 +270,13 @@ func (w *walk) attempt() {
 	next := m.item.Clone()
 	u := queue.Update{Job: key, Token: token}
 	change := []func(queue.Recipient) queue.Recipient{deferred, deferred, delivered}[w.dice.IntN(3)]
+	seen := w.evidence()
 	for _, i := range m.item.Pending(key.Destination) {
 		if w.dice.IntN(4) > 0 || len(u.Recipients) == 0 {
 			next.Recipients[i] = change(next.Recipients[i])
+			if w.dice.IntN(8) > 0 { // those tried together have it in common
+				next.Recipients[i].Evidence = seen
+			}
 			u.Recipients = append(u.Recipients, queue.RecipientUpdate{Index: i, Recipient: next.Recipients[i]})
 		}
 	}
@@ -291,6 +296,20 @@ func (w *walk) attempt() {
 		return
 	}
 	w.commit(batch, after)
+}
+
+// evidence is what some attempts saw, often nothing.
+func (w *walk) evidence() []queue.Evidence {
+	var all []queue.Evidence
+	since := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for n := range w.dice.IntN(4) * w.dice.IntN(2) {
+		e := evidence(fmt.Sprintf("mx%d.example", n), since.Add(time.Duration(w.dice.IntN(1e6))*time.Second))
+		if w.dice.IntN(2) == 0 { // not probed
+			e.Probed, e.Certificate, e.Proven = time.Time{}, queue.CertificateFacts{}, false
+		}
+		all = append(all, e)
+	}
+	return all
 }
 
 func (w *walk) remove() {
