@@ -15,11 +15,12 @@ type Evidence struct {
 	Seen   string // what the latest failed handshake showed, "alert 70 (protocol version not supported)"
 	Needed string // the oldest version that the policy allows, "1.2"
 
-	Probed      time.Time // when the probe was; zero: there was none, and the next four say nothing
+	Probed      time.Time // when the probe was; zero: there was none, and the next three say nothing
 	Offers      string    // protocol versions, the oldest first, "TLS 1.0, TLS 1.1"; "" for none at all
 	KeyExchange string    // of TLS 1.2 and older, "ECDHE, DHE, RSA"
-	Certificate CertificateFacts
-	Proven      bool // the probe alone would name the same cause: chance, load and things on the way are out of the question
+	Proven      bool      // the probe alone would name the same cause: chance, load and things on the way are out of the question
+
+	Certificate CertificateFacts // that the probe saw, or with which the latest handshake failed
 
 	First, Last time.Time // of the attempts that failed there
 	Attempts    int
@@ -76,8 +77,11 @@ func (j Job) evidence(seen []Evidence) []Evidence {
 func (e Evidence) and(later Evidence) Evidence {
 	sum := later
 	sum.First, sum.Attempts = e.First, e.Attempts+later.Attempts
+	if later.Certificate.NotAfter.IsZero() {
+		sum.Certificate = e.Certificate
+	}
 	if later.Probed.Before(e.Probed) { // it knew of no probe, or of an older one
-		sum.Probed, sum.Offers, sum.KeyExchange, sum.Certificate = e.Probed, e.Offers, e.KeyExchange, e.Certificate
+		sum.Probed, sum.Offers, sum.KeyExchange = e.Probed, e.Offers, e.KeyExchange
 		sum.Proven = e.Proven && e.Cause == later.Cause
 	}
 	return sum

@@ -17,7 +17,7 @@ func seen(remote, cause string, at time.Time) Evidence {
 // probed adds what a probe found out.
 func (e Evidence) probed(at time.Time, offers string, proven bool) Evidence {
 	e.Probed, e.Offers, e.Proven = at, offers, proven
-	e.Certificate = CertificateFacts{Names: "of " + offers}
+	e.Certificate = CertificateFacts{Names: "of " + offers, NotAfter: at}
 	return e
 }
 

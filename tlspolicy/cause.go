@@ -26,3 +26,13 @@ func Causes() []Cause {
 		CertificateExpired, CertificateName, CertificateUntrusted, CertificateUnreadable,
 	}
 }
+
+// CauseOf gives the row with a key; false if there is none: it is no matter of TLS.
+func CauseOf(key string) (Cause, bool) {
+	for _, c := range Causes() {
+		if c.Key == key {
+			return c, true
+		}
+	}
+	return Cause{}, false
+}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,6 +41,9 @@ type attempt struct {
 	resting   []hop    // addresses passed over because they are dead
 	heard     string   // address of the server that spoke in a session kept from before
 	open      *session // over which more mail could go; nil: none
+
+	evidence []queue.Evidence  // of the addresses at which TLS failed
+	shown    *x509.Certificate // with which the latest handshake failed; nil: none that can be read
 }
 
 func (d *Deliverer) newAttempt(job queue.Job, next func() (queue.Job, bool)) *attempt {
@@ -170,7 +174,7 @@ func (a *attempt) report(ctx context.Context) queue.Report {
 		o.TLS.Broken = a.brokenTLS
 		outcomes[n] = o
 	}
-	return queue.Report{Outcomes: outcomes, Site: a.health(ctx)}
+	return queue.Report{Outcomes: outcomes, Evidence: a.evidence, Site: a.health(ctx)}
 }
 
 // maxWords bounds what is kept of a remote's words, in bytes: enough for any honest reply, and each recipient has its own copy

@@ -33,6 +33,8 @@ type Options struct {
 	SourceNames           map[netip.Addr]string
 	Domains               []Domain // with names that differ
 
+	Prober Prober // nil: why TLS fails is known by what attempts see alone
+
 	Listeners  []netip.AddrPort           // where this relay takes mail; an unspecified address stands for all of this machine
 	Interfaces func() ([]net.Addr, error) // the addresses of this machine; nil: net.InterfaceAddrs
 }

@@ -131,6 +131,7 @@ func (s *session) hello(ctx context.Context) trouble {
 // secure starts TLS one way or the other.
 func (s *session) secure(ctx context.Context, start func(context.Context, *tls.Config) (tls.ConnectionState, []byte, error)) (*tls.ConnectionState, trouble) {
 	state, raw, err := start(ctx, s.decision.ClientConfig(s.host.name))
+	s.a.shown = shownIn(err)
 	if err == nil {
 		s.tls = factsOf(state)
 		if s.decision.IsSmallHello() {

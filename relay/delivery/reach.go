@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
+	"slices"
 
 	"tlsrelay/relay/smtpclient"
+	"tlsrelay/tlspolicy"
 	"tlsrelay/tlspolicy/probe"
 )
 
@@ -44,4 +47,27 @@ func askTLS(ctx context.Context, c *smtpclient.Conn, hello string) (net.Conn, er
 		return nil, probe.ErrNotOffered
 	}
 	return c.AskTLS(ctx)
+}
+
+// Trial gives what to ask of one address of a host so that mail for a destination may go there: the target and the decision of an
+// attempt at this moment. host and remote are as in [queue.Evidence]; false: mail does not go there by now.
+func (d *Deliverer) Trial(destination, hostname, remote string) (probe.Target, tlspolicy.Decision, bool) {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return probe.Target{}, tlspolicy.Decision{}, false
+	}
+	h := host{name: hostname, port: at.Port()}
+	if route := routeFor(d.opts.Routes, destination); route != nil {
+		hosts := route.hosts()
+		i := slices.IndexFunc(hosts, func(one host) bool { return one.name == hostname && one.port == at.Port() })
+		if i < 0 {
+			return probe.Target{}, tlspolicy.Decision{}, false
+		}
+		h = hosts[i]
+	}
+	decision := d.opts.Policy.Decide(destination, d.opts.Now())
+	if h.login() {
+		decision = decision.Authenticated()
+	}
+	return h.target(at.Addr()), decision, true
 }

@@ -51,6 +51,8 @@ func (a *attempt) meet(ctx context.Context, h host, addrs []netip.Addr) []netip.
 			if s.again {
 				addrs = slices.Insert(addrs, 0, one.addr)
 			}
+		} else {
+			t = a.investigate(h, one.addr, t)
 		}
 		a.note(t)
 	}

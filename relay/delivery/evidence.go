@@ -1,0 +1,122 @@
+package delivery
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"tlsrelay/queue"
+	"tlsrelay/tlspolicy"
+	"tlsrelay/tlspolicy/probe"
+)
+
+// When TLS fails at an address, an attempt keeps what it saw there as evidence, and what a probe without mail has found out. It
+// never waits for a probe: it asks for one, and the next attempt knows what came of it. A probe may tell why TLS fails, and that
+// this is certain; it never says that less would do.
+
+// Prober knows what servers offer. Its methods never wait.
+type Prober interface {
+	Known(probe.Target) (*probe.Result, bool)
+	Ask(probe.Target) // for a probe in the background
+}
+
+// investigate takes evidence of a trouble with an address, if it is one of TLS, and gives it with the cause that is certain.
+func (a *attempt) investigate(h host, addr netip.Addr, t trouble) trouble {
+	cause, ok := tlspolicy.CauseOf(t.Cause)
+	if !ok {
+		return t
+	}
+	decision := a.newSession(h, addr).decision
+	now := a.d.opts.Now()
+	e := queue.Evidence{
+		Host: h.name, Remote: h.at(addr), Seen: t.TLS.Seen, Needed: cmp.Or(decision.Floor, tlspolicy.MinFloor).String(),
+		First: now, Last: now, Attempts: 1,
+	}
+	if a.shown != nil {
+		e.Certificate = factsOfX509(a.shown)
+	}
+	if r := a.d.ask(h.target(addr)); r != nil {
+		cause, e.Proven = r.Settle(decision, cause)
+		testify(&e, r)
+		t.Cause, t.Status, t.TLS.Proven = cause.Key, cause.Status, e.Proven
+	}
+	e.Cause = cause.Key
+	a.evidence = append(slices.DeleteFunc(a.evidence, func(other queue.Evidence) bool { return other.Remote == e.Remote }), e)
+	return t
+}
+
+// ask gives what a probe has found out about a target, or nil and asks for a probe.
+func (d *Deliverer) ask(t probe.Target) *probe.Result {
+	if d.opts.Prober == nil {
+		return nil
+	}
+	if r, known := d.opts.Prober.Known(t); known {
+		return r
+	}
+	d.opts.Prober.Ask(t)
+	return nil
+}
+
+// target is what to ask a probe for.
+func (h host) target(addr netip.Addr) probe.Target {
+	return probe.Target{Addr: h.addrPort(addr), Name: h.name, Implicit: h.implicitTLS(), Anywhere: h.route != nil}
+}
+
+// testify adds what a probe has found out. One that could not ask anything says nothing, unless that is for want of STARTTLS.
+func testify(e *queue.Evidence, r *probe.Result) {
+	if r.Trouble != "" && r.STARTTLS != probe.No {
+		return
+	}
+	e.Probed = r.Time
+	var versions, exchanges []string
+	for _, v := range r.Offered() {
+		versions = append(versions, v.Name())
+	}
+	for _, x := range r.Exchanges {
+		if x.Offered == probe.Yes {
+			exchanges = append(exchanges, x.Name)
+		}
+	}
+	e.Offers, e.KeyExchange = strings.Join(versions, ", "), strings.Join(exchanges, ", ")
+	if c := r.Certificate; c != nil {
+		e.Certificate = queue.CertificateFacts{
+			Names: listed(c.Names), Issuer: queue.Printable(c.Issuer), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		}
+	}
+}
+
+// shownIn gives the certificate that was why a handshake failed.
+func shownIn(err error) *x509.Certificate {
+	var verification *tls.CertificateVerificationError
+	if errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0 {
+		return verification.UnverifiedCertificates[0]
+	}
+	return nil
+}
+
+func factsOfX509(c *x509.Certificate) queue.CertificateFacts {
+	made := slices.Clone(c.DNSNames)
+	for _, addr := range c.IPAddresses {
+		made = append(made, addr.String())
+	}
+	if len(made) == 0 {
+		made = []string{c.Subject.CommonName}
+	}
+	return queue.CertificateFacts{Names: listed(made), Issuer: queue.Printable(c.Issuer.String()), NotBefore: c.NotBefore, NotAfter: c.NotAfter}
+}
+
+// maxNames bounds the names of a certificate that are kept: one for a hosting server may have a hundred.
+const maxNames = 10
+
+// listed joins names that a remote wrote.
+func listed(list []string) string {
+	text := queue.Printable(strings.Join(list[:min(len(list), maxNames)], ", "))
+	if len(list) > maxNames {
+		text += ", ..."
+	}
+	return text
+}

@@ -1,0 +1,196 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tlsrelay/queue"
+	"tlsrelay/tlspolicy"
+	"tlsrelay/tlspolicy/probe"
+)
+
+// oracle is a Prober that knows what it was told.
+type oracle struct {
+	known  *probe.Result // nil: nothing
+	looked int
+	asked  []probe.Target
+}
+
+func (o *oracle) Known(probe.Target) (*probe.Result, bool) {
+	o.looked++
+	return o.known, o.known != nil
+}
+
+func (o *oracle) Ask(t probe.Target) { o.asked = append(o.asked, t) }
+
+// report makes one attempt on a lane of its own.
+func report(t *testing.T, o Options, job queue.Job) queue.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	lane := New(o).Open()
+	defer lane.Close()
+	return lane.Deliver(ctx, job, nil)
+}
+
+// oldOnly is what a probe finds at a host that has TLS 1.0 and nothing newer.
+func oldOnly() *probe.Result {
+	return &probe.Result{
+		Time: time.Now(), STARTTLS: probe.Yes,
+		Versions: []probe.Version{{Version: tlspolicy.TLS10, Offered: probe.Yes}, {Version: tlspolicy.TLS11, Offered: probe.No},
+			{Version: tlspolicy.TLS12, Offered: probe.No}, {Version: tlspolicy.TLS13, Offered: probe.No}},
+		Exchanges:   []probe.Exchange{{Name: "ECDHE", Offered: probe.No}, {Name: "DHE", Offered: probe.Yes}, {Name: "RSA", Offered: probe.Yes}},
+		Certificate: &probe.Certificate{Names: []string{"mx1.dest.test", "x\x1b[31m"}, Issuer: "CN=Old", NotAfter: time.Now().AddDate(1, 0, 0)},
+	}
+}
+
+// weak gives a configuration that has no cipher in common with ours: it answers alert 40, which may mean anything.
+func weak(t *testing.T, ca *authority) *tls.Config {
+	c := ca.server(t, "mx1.dest.test", tls.VersionTLS12, tls.VersionTLS12)
+	c.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA}
+	return c
+}
+
+func TestEvidenceBeforeAndAfterTheProbe(t *testing.T) {
+	host := (&mx{tls: newAuthority(t).server(t, "mx1.dest.test", tls.VersionTLS10, tls.VersionTLS11)}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	o := &oracle{}
+	n.opts.Prober = o
+	first := report(t, n.opts, jobTo("a@dest.test", "b@dest.test"))
+	if len(first.Evidence) != 1 || len(o.asked) != 1 {
+		t.Fatalf("evidence %+v, asked %v", first.Evidence, o.asked)
+	}
+	e := first.Evidence[0]
+	if e.Host != "mx1.dest.test" || e.Remote != host.addr || e.Cause != "tls-version" || !strings.Contains(e.Seen, "alert 70") ||
+		e.Needed != "1.2" || e.Attempts != 1 || e.First.IsZero() || e.First != e.Last || !e.Probed.IsZero() || e.Proven {
+		t.Errorf("evidence %+v", e)
+	}
+	if target := o.asked[0]; target.Addr.String() != host.addr || target.Name != "mx1.dest.test" || target.Implicit || target.Anywhere {
+		t.Errorf("asked %+v", target)
+	}
+	if facts := first.Outcomes[1].TLS; !facts.Broken || facts.Proven {
+		t.Errorf("outcome %+v", facts)
+	}
+
+	prober := probe.New(probe.Options{Open: New(n.opts).Reach, Now: time.Now}) // the real one looks at the host
+	o.known = prober.Probe(t.Context(), o.asked[0])
+	second := report(t, n.opts, jobTo("a@dest.test"))
+	if e := second.Evidence[0]; e.Offers != "TLS 1.0, TLS 1.1" || !e.Proven || e.Probed.IsZero() || e.KeyExchange == "" {
+		t.Errorf("evidence after the probe: %+v", e)
+	}
+	if facts := second.Outcomes[0].TLS; !facts.Broken || !facts.Proven || second.Outcomes[0].Cause != "tls-version" {
+		t.Errorf("outcome after the probe: %+v", second.Outcomes[0])
+	}
+	if len(o.asked) != 1 {
+		t.Errorf("asked again: %v", o.asked)
+	}
+}
+
+// A handshake that fails without a reason gets one by the probe.
+func TestProbeSettlesTheCause(t *testing.T) {
+	host := (&mx{tls: weak(t, newAuthority(t))}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	n.opts.Prober = &oracle{known: oldOnly()}
+	r := report(t, n.opts, jobTo("a@dest.test"))
+	want(t, r.Outcomes[0], "deferred tls-version 4.7.5")
+	e := r.Evidence[0]
+	if !r.Outcomes[0].TLS.Proven || !e.Proven || e.Cause != "tls-version" || e.Offers != "TLS 1.0" || e.KeyExchange != "DHE, RSA" {
+		t.Errorf("%+v", r)
+	}
+	if e.Certificate.Names != "mx1.dest.test, x?[31m" || e.Certificate.Issuer != "CN=Old" || e.Certificate.NotAfter.IsZero() {
+		t.Errorf("certificate %+v", e.Certificate)
+	}
+	n.opts.Prober = nil
+	r = report(t, n.opts, jobTo("a@dest.test"))
+	want(t, r.Outcomes[0], "deferred tls-handshake 4.7.5")
+}
+
+// A probe that could not ask anything proves nothing; one that finds no STARTTLS agrees with an attempt that found none.
+func TestProbeWithoutAnswers(t *testing.T) {
+	host := (&mx{}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	for _, tc := range []struct {
+		known  *probe.Result
+		proven bool
+	}{
+		{&probe.Result{Time: time.Now(), Trouble: "connection refused"}, false},
+		{&probe.Result{Time: time.Now(), Trouble: "STARTTLS is not offered", STARTTLS: probe.No}, true},
+	} {
+		n.opts.Prober = &oracle{known: tc.known}
+		r := report(t, n.opts, jobTo("a@dest.test"))
+		want(t, r.Outcomes[0], "deferred starttls-not-offered 4.7.4")
+		if e := r.Evidence[0]; e.Proven != tc.proven || e.Probed.IsZero() == tc.proven || r.Outcomes[0].TLS.Proven != tc.proven {
+			t.Errorf("%s: %+v", tc.known.Trouble, e)
+		}
+	}
+}
+
+// Whatever a probe has found, no mail goes in clear text after TLS failed, and mail that goes well asks nobody.
+func TestProbeNeverMakesLessDo(t *testing.T) {
+	bad := (&mx{tls: weak(t, newAuthority(t))}).start(t, "127.0.0.11", "0")
+	plain := (&mx{}).start(t, "127.0.0.12", bad.port())
+	n := newNetwork(t, 2, bad.port()).opportunistic()
+	for _, known := range []*probe.Result{nil, oldOnly(), {Time: time.Now(), STARTTLS: probe.No, Trouble: "STARTTLS is not offered"}} {
+		n.opts.Prober = &oracle{known: known}
+		r := report(t, n.opts, jobTo("a@dest.test"))
+		if o := r.Outcomes[0]; o.Result != queue.ResultDeferred || !o.TLS.Broken {
+			t.Errorf("%+v", o)
+		}
+		if len(r.Evidence) != 2 {
+			t.Errorf("evidence %+v", r.Evidence)
+		}
+	}
+	noMailInClear(t, bad, plain)
+
+	o := &oracle{}
+	good := newNetwork(t, 1, (&mx{}).start(t, "127.0.0.11", "0").port()).opportunistic()
+	good.opts.Prober = o
+	if r := report(t, good.opts, jobTo("a@dest.test")); r.Outcomes[0].Result != queue.ResultDelivered || r.Evidence != nil {
+		t.Errorf("%+v", r)
+	}
+	if o.looked != 0 || len(o.asked) != 0 {
+		t.Errorf("looked %d times, asked %v", o.looked, o.asked)
+	}
+}
+
+func TestEvidenceOfACertificate(t *testing.T) {
+	ca := newAuthority(t)
+	host := (&mx{tls: ca.server(t, "other.test", 0, 0)}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	n.opts.Policy = &tlspolicy.Policy{Default: tlspolicy.Rule{Level: tlspolicy.Verified}, Roots: ca.pool()}
+	r := report(t, n.opts, jobTo("a@dest.test"))
+	want(t, r.Outcomes[0], "deferred certificate-name 4.7.5")
+	if e := r.Evidence[0]; e.Cause != "certificate-name" || e.Certificate.Names != "other.test" ||
+		e.Certificate.NotAfter.IsZero() {
+		t.Errorf("%+v", e)
+	}
+}
+
+// The trial of an address asks what an attempt would: the terms of a route, and of a login.
+func TestTrial(t *testing.T) {
+	n := newNetwork(t, 1, "25")
+	n.opts.Policy = &tlspolicy.Policy{Domains: []tlspolicy.Rule{{Domain: "strict.test", Level: tlspolicy.Verified, Floor: tlspolicy.TLS13}}}
+	n.opts.Routes = []Route{{Domain: "smart.test", Hosts: []string{"smart.example:465"}, Username: "relay"}}
+	d := New(n.opts)
+	for _, tc := range []struct {
+		destination, host, remote, want string
+	}{
+		{"dest.test", "mx1.dest.test", "192.0.2.1:25", "{192.0.2.1:25 mx1.dest.test false false} required/1.2"},
+		{"strict.test", "mx1.dest.test", "[2001:db8::1]:25", "{[2001:db8::1]:25 mx1.dest.test false false} verified/1.3"},
+		{"smart.test", "smart.example", "192.0.2.1:465", "{192.0.2.1:465 smart.example true true} verified/1.2"},
+		{"smart.test", "mx.example", "192.0.2.1:25", ""}, // of a time before the route
+		{"dest.test", "mx1.dest.test", "", ""},
+	} {
+		got := ""
+		if target, decision, ok := d.Trial(tc.destination, tc.host, tc.remote); ok {
+			got = fmt.Sprint(target) + " " + decision.Key()
+		}
+		if got != tc.want {
+			t.Errorf("%s at %s: %q, want %q", tc.destination, tc.remote, got, tc.want)
+		}
+	}
+}
