@@ -23,16 +23,26 @@ type Retried struct {
 // those that are due already stay as they are. It goes on when ctx ends, for what it claims must be given back: call it with
 // a page of messages at a time. After an error the messages that come later in ids were not looked at.
 func RetryNow(ctx context.Context, store Store, owner string, ids []ID, now time.Time) (Retried, error) {
-	retried, _, err := retryNow(ctx, store, owner, ids, now)
+	retried, _, err := retryNow(ctx, store, owner, allJobs(ids), now)
 	return retried, err
 }
 
-// retryNow also gives the jobs that it had claimed, changed or not: a scheduler beside it is owed a hint for them (see ready).
-func retryNow(ctx context.Context, store Store, owner string, ids []ID, now time.Time) (Retried, []DueJob, error) {
+// allJobs gives the messages as keys without a destination.
+func allJobs(ids []ID) []JobKey {
+	keys := make([]JobKey, len(ids))
+	for i, id := range ids {
+		keys[i].ID = id
+	}
+	return keys
+}
+
+// retryNow does that for jobs; a key without a destination stands for all of the message. It also gives the jobs that
+// it had claimed, changed or not: a scheduler beside it is owed a hint for them (see ready).
+func retryNow(ctx context.Context, store Store, owner string, keys []JobKey, now time.Time) (Retried, []DueJob, error) {
 	r := retry{ctx: context.WithoutCancel(ctx), store: store, owner: owner, now: now, due: make(map[ID]bool)}
 	var err error
-	for _, id := range ids {
-		if err = r.message(id); err != nil {
+	for _, key := range keys {
+		if err = r.message(key.ID, key.Destination); err != nil {
 			break
 		}
 	}
@@ -57,8 +67,8 @@ type retry struct {
 // retryBatch is about how many recipients one commit changes.
 const retryBatch = 500
 
-// message sees to the jobs of one message.
-func (r *retry) message(id ID) error {
+// message sees to the jobs of one message, or to that for one destination alone.
+func (r *retry) message(id ID, only string) error {
 	item, err := r.store.Get(r.ctx, id)
 	if errors.Is(err, ErrGone) {
 		r.missing(id)
@@ -68,6 +78,9 @@ func (r *retry) message(id ID) error {
 		return err
 	}
 	for _, job := range item.Jobs() {
+		if only != "" && job.Destination != only {
+			continue
+		}
 		if r.isDue(&item, job.Destination) {
 			r.due[id] = true
 		} else if err := r.claim(job.JobKey); err != nil {

@@ -30,6 +30,24 @@ func TestRetryMakesDueNow(t *testing.T) {
 	})
 }
 
+func TestRetryOfOneJob(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st := start(t, dir, constantly(oldTLS))
+		id := st.enqueue(t, "a@app.test", "b@old.test", "c@older.test")
+		time.Sleep(2 * time.Minute)
+		retried, err := st.RetryJobs(context.Background(), []queue.JobKey{{ID: id, Destination: "old.test"}, {ID: id, Destination: "none.test"}})
+		if retried.Due != 1 || len(retried.Gone) != 0 || err != nil {
+			t.Errorf("%+v, %v", retried, err)
+		}
+		time.Sleep(time.Second)
+		if old, older := len(st.remote.attempts("old.test")), len(st.remote.attempts("older.test")); old != 2 || older != 1 {
+			t.Errorf("%d attempts for the one, %d for the other", old, older)
+		}
+		st.stop()
+	})
+}
+
 func TestRetryOutlivesItsCaller(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

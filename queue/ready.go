@@ -32,6 +32,7 @@ type ready struct {
 
 	siteOf  func(destination string) (Site, bool)
 	unknown map[string]*fifo[jobRef] // destinations whose site is being asked for
+	hurried map[string]struct{}      // destinations whose site is to rest no more once it is known
 	toAsk   fifo[string]             // those of them for which nobody asks yet
 	asking  int
 
@@ -58,7 +59,7 @@ const quantum = 50
 func newReady(limit, keep int, siteOf func(string) (Site, bool)) *ready {
 	return &ready{
 		latest: math.MaxInt64, siteOf: siteOf, unknown: make(map[string]*fifo[jobRef]),
-		sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, keep: keep, idle: list.New(),
+		hurried: make(map[string]struct{}), sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, keep: keep, idle: list.New(),
 	}
 }
 
@@ -106,6 +107,7 @@ func (r *ready) takeDue(now int64) {
 		last = h
 		destination := h.destination.Value()
 		if s, known := r.siteOf(destination); known {
+			r.arrive(destination, s.Name)
 			r.push(r.site(s, now), h.jobRef, now)
 		} else {
 			r.ask(destination, h.jobRef)
@@ -139,6 +141,7 @@ func (r *ready) answer(destination string, s Site, now int64) {
 	r.asking--
 	jobs := r.unknown[destination]
 	delete(r.unknown, destination)
+	r.arrive(destination, s.Name)
 	for jobs.len() > 0 {
 		r.push(r.site(s, now), jobs.pop(), now)
 	}
@@ -245,12 +248,24 @@ func (r *ready) reconsider(now int64) {
 	}
 }
 
-// hurry ends the rest of the sites of some jobs: an operator wants to see them tried.
+// hurry ends the rest of the sites of some jobs, which stand in waiting: somebody wants to see them tried.
 func (r *ready) hurry(jobs []DueJob) {
 	for _, j := range jobs {
-		if at, known := r.siteOf(j.Destination); known && r.sites[at.Name] != nil {
-			r.sites[at.Name].resting = math.MinInt64
+		r.hurried[j.Destination] = struct{}{}
+		if at, known := r.siteOf(j.Destination); known {
+			r.arrive(j.Destination, at.Name)
 		}
+	}
+}
+
+// arrive ends the rest of a destination's site, which was not known when that was asked for.
+func (r *ready) arrive(destination, site string) {
+	if _, wanted := r.hurried[destination]; !wanted {
+		return
+	}
+	delete(r.hurried, destination)
+	if s := r.sites[site]; s != nil {
+		s.resting = math.MinInt64
 	}
 }
 

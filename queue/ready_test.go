@@ -466,6 +466,33 @@ func TestReadyRests(t *testing.T) {
 	}
 }
 
+// A command ends the rest of a site, too, to which the way must be asked for first.
+func TestReadyHurriesToUnknownSites(t *testing.T) {
+	site := Site{Name: "mx.test", Workers: 10}
+	for name, ask := range map[string]bool{"asked for": true, "known by the time": false} {
+		known := true
+		f := newFloor(10, func(string) (Site, bool) { return site, known })
+		f.add(dueJob(1, "a.test", epoch))
+		f.finish(f.step()[0], time.Time{})
+		f.sites["mx.test"].rest(f.now, Outcome{}, schedule)
+
+		known = false
+		f.take(news{retried: []DueJob{dueJob(2, "a.test", f.now)}})
+		known = !ask
+		f.step()
+		if ask {
+			for _, destination := range f.questions() {
+				f.answer(destination, site, stamp(f.now))
+			}
+			f.step()
+		}
+		if len(f.busy) != 1 || len(f.hurried) != 0 {
+			t.Errorf("%s: %d attempts, %d destinations still to hurry to", name, len(f.busy), len(f.hurried))
+		}
+		f.stop()
+	}
+}
+
 // Strangers that hold their workers leave room for sites that are known to work, and for a few strangers more.
 func TestReadyLeavesRoomBesideStrangers(t *testing.T) {
 	f := newFloor(200, each(20))

@@ -107,7 +107,16 @@ func (s *Scheduler) Enqueue(ctx context.Context, item Item, body Body) error {
 
 // Retry is [RetryNow] on the scheduler's store, and has the jobs tried.
 func (s *Scheduler) Retry(ctx context.Context, ids []ID) (Retried, error) {
-	retried, claimed, err := retryNow(ctx, s.opts.Store, s.opts.Owner, ids, s.opts.Now())
+	return s.retry(ctx, allJobs(ids))
+}
+
+// RetryJobs is Retry for single jobs: the other destinations of their messages go on as they are.
+func (s *Scheduler) RetryJobs(ctx context.Context, jobs []JobKey) (Retried, error) {
+	return s.retry(ctx, jobs)
+}
+
+func (s *Scheduler) retry(ctx context.Context, keys []JobKey) (Retried, error) {
+	retried, claimed, err := retryNow(ctx, s.opts.Store, s.opts.Owner, keys, s.opts.Now())
 	s.inbox.put(news{retried: claimed})
 	return retried, err
 }
