@@ -1,0 +1,73 @@
+package watch
+
+import (
+	"context"
+	"sync"
+
+	"tlsrelay/tlspolicy/probe"
+)
+
+const (
+	maxAsked = 1000 // probes that wait; who asks for more will do so again after the next attempt
+	askers   = 4    // probes at once
+)
+
+// Prober asks servers.
+type Prober interface {
+	Known(probe.Target) (*probe.Result, bool)
+	Probe(context.Context, probe.Target) *probe.Result
+}
+
+// Asker has servers probed in the background. It is the delivery's way to a [probe.Prober].
+type Asker struct {
+	prober Prober
+	asked  chan probe.Target
+
+	mu      sync.Mutex
+	waiting map[probe.Target]struct{} // or under way
+}
+
+// NewAsker makes an Asker; Run makes it work.
+func NewAsker(p Prober) *Asker {
+	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{})}
+}
+
+// Known gives what is known about a target by now.
+func (a *Asker) Known(t probe.Target) (*probe.Result, bool) { return a.prober.Known(t) }
+
+// Ask has a target probed soon, unless too many are waiting. It returns at once.
+func (a *Asker) Ask(t probe.Target) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, waits := a.waiting[t]; waits {
+		return
+	}
+	select {
+	case a.asked <- t:
+		a.waiting[t] = struct{}{}
+	default:
+	}
+}
+
+// Run probes until ctx ends.
+func (a *Asker) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range askers {
+		workers.Go(func() { a.work(ctx) })
+	}
+	workers.Wait()
+}
+
+func (a *Asker) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case t := <-a.asked:
+			a.prober.Probe(ctx, t)
+			a.mu.Lock()
+			delete(a.waiting, t)
+			a.mu.Unlock()
+		}
+	}
+}
