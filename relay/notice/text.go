@@ -97,7 +97,7 @@ func (v view) body(list []texts) (string, error) {
 			b.WriteString("\n" + strings.Repeat("=", columns) + "\n\n")
 		} else {
 			for _, other := range list[1:] {
-				below, err := other.execute("below", nil)
+				below, err := other.execute("other-language", nil)
 				if err != nil {
 					return "", err
 				}

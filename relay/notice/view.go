@@ -47,6 +47,7 @@ type group struct {
 	Count      int
 	Delay      bool
 	Expired    bool // given up because the lifetime ended
+	Page       bool // not a notice: a page about the cause, read while the message is tried or afterwards
 	Size       int64
 	Evidence   []evidence
 	Several    bool // more than one evidence

@@ -1,0 +1,79 @@
+package notice
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"tlsrelay/queue"
+	"tlsrelay/tlspolicy"
+)
+
+// Explanation is what a notice says about a cause, for other places that tell of it, such as help pages. It is plain
+// text in UTF-8: paragraphs of one line each, an empty line between them; a line that starts with four blanks is a
+// command, and stays as it is. Who shows it escapes it.
+type Explanation struct {
+	Title      string // "The server supports neither TLS 1.2 nor TLS 1.3"
+	What       string // what happened, and whose fault it is
+	Todo       string // what the sender can do
+	Postmaster string // for the administrator of the other server; "" if there is nothing to tell them
+}
+
+// Facts is what is known of a cause at one destination. The zero Facts make a general explanation. Text in it may be a
+// remote's: it is made harmless.
+type Facts struct {
+	Relay  string // name of this relay, as in EHLO; not a domain: "localhost"
+	Domain string // of the recipient; "": the explanation speaks of "the recipient's domain"
+	Host   string // the mail server; "": it speaks of the one responsible for the domain
+	Needed string // the oldest TLS version that the policy allows, "1.2"
+	Offers string // what a probe found, "TLS 1.0, TLS 1.1"; "" for no version at all
+	Proven bool   // Offers, or Certificate, are what a probe found, and enough to name the cause
+	Probed time.Time
+
+	Certificate queue.CertificateFacts
+}
+
+// Explain gives the text about a cause of the tables, in "en" or "de"; English for any other language. It reports false
+// for a cause that is in no table.
+func Explain(lang, cause string, f Facts) (Explanation, bool) {
+	if !isCause(cause) {
+		return Explanation{}, false
+	}
+	t := textsFor([]string{lang})[0]
+	g := f.group(cause)
+	var e Explanation
+	for part, to := range map[string]*string{
+		"title": &e.Title, "what": &e.What, "do": &e.Todo, "forward": &e.Postmaster,
+	} {
+		s, err := t.cause(part, g)
+		if err != nil {
+			return Explanation{}, false // not with the built-in texts: they are tested with every cause
+		}
+		*to = s
+	}
+	return e, true
+}
+
+// group is what the templates see in place of recipients with that cause.
+func (f Facts) group(cause string) group {
+	g := group{Key: cause, Page: true, Hostname: "localhost", Floor: ascii(cmp.Or(f.Needed, "1.2"), 10)}
+	if isDomain(f.Relay) {
+		g.Hostname = f.Relay
+	}
+	if f.Domain != "" {
+		g.Domain = hostText(f.Domain)
+	}
+	if f.Host != "" {
+		g.Host = hostText(f.Host)
+	}
+	return g
+}
+
+// isCause reports whether key is in one of the two tables.
+func isCause(key string) bool {
+	return isTLSCause(key) || slices.ContainsFunc(queue.Causes(), func(c queue.Cause) bool { return c.Key == key })
+}
+
+func isTLSCause(key string) bool {
+	return slices.ContainsFunc(tlspolicy.Causes(), func(c tlspolicy.Cause) bool { return c.Key == key })
+}

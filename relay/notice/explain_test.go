@@ -1,0 +1,77 @@
+package notice
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"tlsrelay/tlspolicy"
+)
+
+// One file a language with all that help pages say: in general, and of one domain.
+func TestGoldenExplanations(t *testing.T) {
+	for _, lang := range []string{"en", "de"} {
+		var all strings.Builder
+		for _, cause := range tableCauses() {
+			for _, f := range []Facts{
+				{Relay: "relay.example.net"},
+				{Relay: "relay.example.net", Domain: "example.org", Host: "mx1.example.org", Needed: "1.2"},
+			} {
+				e, ok := Explain(lang, cause, f)
+				if !ok {
+					t.Fatalf("%s: no explanation of %s", lang, cause)
+				}
+				fmt.Fprintf(&all, "##### %s of %q: %s\n\n", cause, f.Domain, e.Title)
+				for _, text := range []string{e.What, e.Todo, e.Postmaster} {
+					if text != "" {
+						all.WriteString(fill(text) + "\n")
+					}
+				}
+			}
+		}
+		golden(t, "explanations."+lang+".txt", []byte(all.String()))
+	}
+}
+
+// Nothing on a page may depend on facts that a page does not have.
+func TestExplainNeedsNoFacts(t *testing.T) {
+	for _, lang := range []string{"en", "de"} {
+		for _, cause := range tableCauses() {
+			e, ok := Explain(lang, cause, Facts{})
+			if !ok || len(e.Title) < 10 || len(e.Title) > 70 || len(e.What) < 20 || len(e.Todo) < 20 {
+				t.Errorf("%s: %s is explained by %+v", lang, cause, e)
+			}
+			if (e.Postmaster == "") && isTLSCause(cause) {
+				t.Errorf("%s: %s has nothing for the postmaster", lang, cause)
+			}
+			all := strings.Join([]string{e.Title, e.What, e.Todo, e.Postmaster}, " ")
+			for _, bad := range []string{"  ", "?", "<no value>", "%!", " .", " ,", "0 KB"} {
+				if strings.Contains(all, bad) {
+					t.Errorf("%s: %s has %q in %q", lang, cause, bad, all)
+				}
+			}
+		}
+	}
+}
+
+func TestExplainKnowsTheTables(t *testing.T) {
+	for _, cause := range []string{"", "generic", "relayed", "not-in-any-table", "tls-version/what", "notice"} {
+		if e, ok := Explain("en", cause, Facts{}); ok || e != (Explanation{}) {
+			t.Errorf("%q is explained by %+v", cause, e)
+		}
+	}
+	fr, _ := Explain("fr", tlspolicy.VersionBelowFloor.Key, Facts{})
+	if en, ok := Explain("en", tlspolicy.VersionBelowFloor.Key, Facts{}); !ok || fr != en {
+		t.Errorf("French gives %+v", fr)
+	}
+}
+
+// What the caller hands in may be anybody's words.
+func TestExplainIsHarmless(t *testing.T) {
+	evil := "x\x1b[2J\u202e\r\n    # rm <b>"
+	e, ok := Explain("de", "certificate-name", Facts{Relay: evil, Domain: evil, Host: evil, Needed: evil, Offers: evil})
+	all := strings.Join([]string{e.Title, e.What, e.Todo, e.Postmaster}, " ")
+	if err := harmlessError(strings.ReplaceAll(all, "\n", " ")); !ok || err != nil || strings.Contains(all, "<b>") {
+		t.Errorf("%v in %q", err, all)
+	}
+}
