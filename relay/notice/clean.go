@@ -76,3 +76,18 @@ func hostText(s string) string {
 	}
 	return "?"
 }
+
+// noLinks makes sure that a text of our own, such as an error of a library, shows no link or address of a remote's making: what
+// certificates say, for example, stands in it. A host name alone stays.
+func noLinks(s string) string {
+	if !strings.ContainsAny(s, "/@") {
+		return s
+	}
+	words := strings.SplitAfter(s, " ")
+	for i, w := range words {
+		if strings.Contains(w, "://") || strings.Contains(w, "@") || strings.ContainsAny(w, ".") && strings.Contains(w, "/") {
+			words[i] = strings.NewReplacer("/", "?", "@", "?").Replace(w)
+		}
+	}
+	return strings.Join(words, "")
+}

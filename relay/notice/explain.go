@@ -25,12 +25,14 @@ type Facts struct {
 	Relay  string // name of this relay, as in EHLO; not a domain: "localhost"
 	Domain string // of the recipient; "": the explanation speaks of "the recipient's domain"
 	Host   string // the mail server; "": it speaks of the one responsible for the domain
-	Needed string // the oldest TLS version that the policy allows, "1.2"
-	Offers string // what a probe found, "TLS 1.0, TLS 1.1"; "" for no version at all
-	Proven bool   // Offers, or Certificate, are what a probe found, and enough to name the cause
-	Probed time.Time
+	Needed string // the oldest TLS version that the policy allows, "1.2"; "" is that
 
+	// As in [queue.Evidence]: what a probe found. Times are shown in the zone of Probed.
+	Probed      time.Time
+	Offers      string
+	KeyExchange string
 	Certificate queue.CertificateFacts
+	Proven      bool
 }
 
 // Explain gives the text about a cause of the tables, in "en" or "de"; English for any other language. It reports false
@@ -63,9 +65,11 @@ func (f Facts) group(cause string) group {
 	if f.Domain != "" {
 		g.Domain = hostText(f.Domain)
 	}
-	if f.Host != "" {
-		g.Host = hostText(f.Host)
-	}
+	g.addFindings(&queue.Recipient{Evidence: []queue.Evidence{{
+		Host: f.Host, Cause: cause, Needed: f.Needed, Offers: f.Offers, KeyExchange: f.KeyExchange, Certificate: f.Certificate,
+		Probed: f.Probed, Proven: f.Proven,
+	}}}, f.Probed.Location())
+	g.speak()
 	return g
 }
 

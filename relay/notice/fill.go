@@ -10,8 +10,11 @@ import (
 // fits a terminal.
 const columns = 75
 
+// kept is what a line starts with that is laid out already.
+const kept = "    "
+
 // fill lays out what a template wrote. Lines up to an empty one are a paragraph and are broken anew; "# " makes a
-// heading; a line that starts with a blank or with ">" stays as it is. Empty lines in a row become one.
+// heading; a line that starts with four blanks or with ">" stays as it is. Empty lines in a row become one.
 func fill(s string) string {
 	var out, paragraph []string
 	flush := func() {
@@ -32,15 +35,43 @@ func fill(s string) string {
 			flush()
 			out = append(out, wrap(heading, columns)...)
 			out = append(out, strings.Repeat("-", min(width(heading), columns)))
-		case line[0] == ' ' || line[0] == '>':
+		case strings.HasPrefix(line, kept) || line[0] == '>':
 			flush()
 			out = append(out, strings.TrimRight(line, " "))
 		default:
-			paragraph = append(paragraph, line)
+			paragraph = append(paragraph, strings.TrimSpace(line))
 		}
 	}
 	flush()
 	return strings.TrimRight(strings.Join(out, "\n"), "\n") + "\n"
+}
+
+// paragraphs puts each paragraph into one line, with an empty line between them. Lines that start with four blanks stay
+// as they are, and are a paragraph for themselves.
+func paragraphs(s string) string {
+	var out []string
+	last := "" // what the paragraph of the line before is: text, kept, or nothing
+	for line := range strings.SplitSeq(s, "\n") {
+		text := strings.Join(strings.Fields(line), " ")
+		kind := "text"
+		switch {
+		case text == "":
+			kind = ""
+		case strings.HasPrefix(line, kept):
+			kind, text = "kept", "\n"+strings.TrimRight(line, " ")
+		case last == "text":
+			text = " " + text
+		}
+		switch {
+		case kind == "":
+		case kind == last:
+			out[len(out)-1] += text
+		default:
+			out = append(out, strings.TrimPrefix(text, "\n"))
+		}
+		last = kind
+	}
+	return strings.Join(out, "\n\n")
 }
 
 // wrap breaks s at blanks into lines of at most limit columns; a longer word, an address or a link, stays whole.
@@ -86,7 +117,7 @@ func width(s string) int { return utf8.RuneCountInString(s) }
 // table writes pairs of a label and a value, a string, a number or several strings, as indented lines. A row without a
 // value is left out.
 func table(cells ...any) string {
-	const indent, gap = "    ", 2
+	const indent, gap = kept, 2
 	labels := 10
 	for i := 0; i < len(cells); i += 2 {
 		labels = max(labels, width(cells[i].(string)))

@@ -3,6 +3,7 @@ package notice
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,7 +13,8 @@ type language struct {
 	months [12]string
 	date   string // for fmt: day, month, year, hour and minute, zone
 	units  [4][2]string
-	port   string // behind an address
+	port   string // before the number of one
+	and    string // before the last of a list
 }
 
 var languages = []language{
@@ -24,6 +26,7 @@ var languages = []language{
 		date:  "%d %s %d, %s (%s)",
 		units: [4][2]string{{"day", "days"}, {"hour", "hours"}, {"minute", "minutes"}, {"second", "seconds"}},
 		port:  "port",
+		and:   "and",
 	},
 	{
 		key: "de",
@@ -33,6 +36,7 @@ var languages = []language{
 		date:  "%d. %s %d, %s Uhr (%s)",
 		units: [4][2]string{{"Tag", "Tage"}, {"Stunde", "Stunden"}, {"Minute", "Minuten"}, {"Sekunde", "Sekunden"}},
 		port:  "Port",
+		and:   "und",
 	},
 }
 
@@ -101,4 +105,13 @@ func (l language) address(host, port string) string {
 		return host
 	}
 	return host + ", " + l.port + " " + port
+}
+
+// list names several things in a sentence: "a, b and c".
+func (l language) list(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " " + l.and + " " + names[last]
 }

@@ -1,11 +1,14 @@
 package notice
 
 import (
+	"cmp"
 	"regexp"
+	"strings"
 	"time"
 
 	"tlsrelay/queue"
 	"tlsrelay/relay/dsn"
+	"tlsrelay/tlspolicy"
 )
 
 // maxDiagnostic is how many octets of a reply go into Diagnostic-Code, its type included.
@@ -34,6 +37,9 @@ func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
 			b.field("Remote-MTA", "dns; "+host, maxField)
 		}
 		if d := diagnostic(r.Last); d != "" {
+			if strings.HasPrefix(d, ownDiagnostic) {
+				d += offered(r)
+			}
 			b.field("Diagnostic-Code", d, maxDiagnostic)
 		}
 		b.date("Last-Attempt-Date", r.Last.End, zone)
@@ -91,13 +97,27 @@ func causeStatus(o queue.Outcome) string {
 	return "4.0.0"
 }
 
+// ownDiagnostic is the type of a Diagnostic-Code that is no reply of a remote.
+const ownDiagnostic = "X-Tlsrelay; "
+
 // diagnostic is the remote's reply if it said no, else what was seen on this side.
 func diagnostic(o queue.Outcome) string {
 	if o.Reply != "" && (o.Reply[0] == '4' || o.Reply[0] == '5' || o.Detail == "") {
 		return "smtp; " + o.Reply
 	}
 	if o.Detail != "" {
-		return "X-Tlsrelay; " + o.Detail
+		return ownDiagnostic + o.Detail
+	}
+	return ""
+}
+
+// offered adds to a diagnostic what a probe found to be the cause, since many programs show nothing of a notice but that.
+func offered(r *queue.Recipient) string {
+	for _, e := range r.Evidence {
+		if e.Proven && e.Cause == r.Last.Cause && e.Cause == tlspolicy.VersionBelowFloor.Key {
+			return "; checked " + e.Probed.UTC().Format(time.RFC3339) + ": offers " +
+				cmp.Or(ascii(e.Offers, 100), "no TLS version") + "; needed: TLS " + ascii(e.Needed, 10) + " or newer"
+		}
 	}
 	return ""
 }

@@ -39,14 +39,15 @@ var allTexts = sync.OnceValue(func() map[string]texts {
 
 func (t texts) funcs() template.FuncMap {
 	return template.FuncMap{
-		"table": table, "quote": quote, "size": size, "stamp": stamp,
-		"date": t.day, "duration": t.duration, "address": t.address,
-		"cause": t.cause,
-		"help":  func(g group) string { return helpLink(g.help, g.Key, g.Domain, t.key, g.queueID) },
+		"table": table, "quote": quote, "size": size, "stamp": stamp, "command": command,
+		"date": t.day, "duration": t.duration, "address": t.address, "list": t.list,
+		"cause": t.cause, "line": t.line,
+		"help": func(g group) string { return helpLink(g.help, g.Key, g.Domain, t.key, g.queueID) },
 	}
 }
 
-// cause gives the part of a cause's text, in one line; "" if the cause has no such part.
+// cause gives the part of a cause's text, each paragraph in one line, however it is broken in the file; "" if the cause has no
+// such part.
 func (t texts) cause(part string, g group) (string, error) {
 	key := g.Key
 	if t.templates.Lookup(key+"/what") == nil {
@@ -55,7 +56,8 @@ func (t texts) cause(part string, g group) (string, error) {
 	if t.templates.Lookup(key+"/"+part) == nil {
 		return "", nil
 	}
-	return t.line(key+"/"+part, g)
+	s, err := t.execute(key+"/"+part, g)
+	return paragraphs(s), err
 }
 
 // line executes a template for one line, however it is broken in the file.

@@ -53,7 +53,9 @@ func TestNoStrayTexts(t *testing.T) {
 func TestTextsNeedNoFacts(t *testing.T) {
 	for _, l := range allTexts() {
 		for _, cause := range allCauses() {
-			for _, g := range []group{{Key: cause}, {Key: cause, Delay: true}, {Key: cause, Floor: "1.3"}} {
+			for _, g := range []group{
+				{Key: cause, Hostname: "relay"}, {Key: cause, Hostname: "relay", Delay: true}, {Key: cause, Hostname: "relay", Floor: "1.3"},
+			} {
 				for _, part := range []string{"what", "do"} {
 					s, err := l.cause(part, g)
 					if err != nil || len(s) < 20 || strings.Contains(s, "<no value>") || strings.Contains(s, "\n") {

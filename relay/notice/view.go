@@ -36,7 +36,7 @@ type view struct {
 	Returned string // "message", "header" or ""
 }
 
-// group is recipients of one domain with the same cause. Its embedded evidence is the first one.
+// group is recipients of one domain with the same cause, or one address where it was met. Its embedded evidence is the first one.
 type group struct {
 	evidence
 	Key        string // of the cause
@@ -52,7 +52,15 @@ type group struct {
 	Evidence   []evidence
 	Several    bool // more than one evidence
 
+	// Of TLS causes.
+	facts                // of the server that the sentences speak of
+	Findings     []group // what was seen at each address
+	MoreFindings int
+
 	help, queueID string
+	remotes       []string  // of Findings and those left out
+	weight        int       // of the one that the sentences speak of
+	speaksOf      *evidence // the same one
 }
 
 // evidence is what the last attempt saw, the same for its recipients.
@@ -80,7 +88,7 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 	}
 	for _, i := range n.Recipients {
 		r := &item.Recipients[i]
-		if !v.add(c.group(n, r), evidenceOf(r, n.Kind, zone), plain(r.Address, maxPath)) {
+		if !v.add(c.group(n, r), evidenceOf(r, n.Kind, zone), r, zone) {
 			v.Left++
 		}
 	}
@@ -88,6 +96,7 @@ func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
 		g := &v.Groups[i]
 		g.evidence, g.Several = g.Evidence[0], len(g.Evidence) > 1
 		g.Recipients = shorten(g.Recipients, g.Count)
+		g.speak()
 	}
 	return v
 }
@@ -106,7 +115,8 @@ func (c Composer) group(n queue.Notice, r *queue.Recipient) group {
 }
 
 // add puts a recipient into its group; false says that there was no room to show it, or what it met.
-func (v *view) add(to group, e evidence, address string) bool {
+func (v *view) add(to group, e evidence, r *queue.Recipient, zone *time.Location) bool {
+	address := plain(r.Address, maxPath)
 	var g *group
 	for i := range v.Groups {
 		if v.Groups[i].Key == to.Key && v.Groups[i].Domain == to.Domain {
@@ -121,6 +131,7 @@ func (v *view) add(to group, e evidence, address string) bool {
 		g = &v.Groups[len(v.Groups)-1]
 	}
 	g.Count++
+	g.addFindings(r, zone)
 	if len(g.Recipients) < maxListed {
 		g.Recipients = append(g.Recipients, address)
 	}
@@ -151,16 +162,22 @@ func shorten(list []string, count int) []string {
 func evidenceOf(r *queue.Recipient, kind queue.NoticeKind, zone *time.Location) evidence {
 	o := r.Last
 	e := evidence{
-		Seen: plain(o.TLS.Seen, 200), Reply: words(o.Reply), Detail: words(o.Detail), Status: status(o, kind),
+		Seen: plain(o.TLS.Seen, 200), Reply: words(o.Reply), Detail: noLinks(words(o.Detail)), Status: status(o, kind),
 		Stage: ascii(string(o.Stage), 20), Attempts: r.Attempts, Last: in(o.End, zone),
 	}
 	if o.Host != "" {
 		e.Host = hostText(o.Host)
 	}
-	if host, port, err := net.SplitHostPort(o.Remote); err == nil {
-		e.Address, e.Port = ascii(host, 60), ascii(port, 5)
-	}
+	e.Address, e.Port = splitRemote(o.Remote)
 	return e
+}
+
+// splitRemote takes an address and its port apart; what is none gives nothing.
+func splitRemote(remote string) (address, port string) {
+	if host, port, err := net.SplitHostPort(remote); err == nil {
+		return ascii(host, 60), ascii(port, 5)
+	}
+	return "", ""
 }
 
 // same reports whether two recipients met the same; the moments of a pipelined dialogue differ slightly.
