@@ -83,7 +83,7 @@ func (g *group) finding(e *queue.Evidence, zone *time.Location) group {
 		Key: ascii(e.Cause, 60), Domain: g.Domain, Hostname: g.Hostname, Page: g.Page,
 		Floor: cmp.Or(ascii(e.Needed, 10), g.Floor),
 		evidence: evidence{
-			Seen: plain(e.Seen, 200), Attempts: e.Attempts, Last: in(e.Last, zone),
+			Seen: noLinks(plain(e.Seen, 200)), Attempts: e.Attempts, Last: in(e.Last, zone),
 		},
 		facts: facts{
 			First: in(e.First, zone), Probed: in(e.Probed, zone), Proven: e.Proven && !e.Probed.IsZero(),

@@ -46,6 +46,9 @@ func TestGoMessageReadsNotices(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %s: %v", c.name, kind, err)
 			}
+			if kind == "message/global" && string(content) != c.original {
+				t.Errorf("%s: the message comes out as\n%s", c.name, content)
+			}
 			if kind == "text/plain" && strings.ReplaceAll(string(content), "\r\n", "\n") != textOf(t, b) {
 				t.Errorf("%s: the text comes out as\n%s", c.name, content)
 			}
@@ -58,11 +61,19 @@ func TestGoMessageReadsNotices(t *testing.T) {
 
 // wantTypes is what the parts of a golden notice are.
 func wantTypes(c goldenCase) []string {
-	third := "text/rfc822-headers"
+	second, third := "message/delivery-status", "text/rfc822-headers"
 	if c.notice.Kind == queue.NoticeFailure && c.original == original {
 		third = "message/rfc822"
 	}
-	return []string{"text/plain", "message/delivery-status", third}
+	if c.original == utf8Original {
+		third = "message/global"
+	}
+	for _, i := range c.notice.Recipients {
+		if !isASCII(c.notice.Item.Recipients[i].Address) {
+			second = "message/global-delivery-status"
+		}
+	}
+	return []string{"text/plain", second, third}
 }
 
 func TestPythonReadsNotices(t *testing.T) {
@@ -93,7 +104,7 @@ func TestPythonReadsNotices(t *testing.T) {
 		var got struct {
 			Type, Report, Subject, To, Text, MTA, Returned string
 			Types, Defects                                 []string
-			Recipients                                     [][3]string
+			Recipients                                     [][4]string
 		}
 		if err := results.Decode(&got); err != nil {
 			t.Fatal(err)
@@ -114,11 +125,11 @@ func TestPythonReadsNotices(t *testing.T) {
 		if got.Subject != want.header.Get("Subject") && !strings.HasPrefix(want.header.Get("Subject"), "=?utf-8?") {
 			t.Errorf("%s: subject %q, want %q", c.name, got.Subject, want.header.Get("Subject"))
 		}
-		if want.kind == "message/rfc822" && got.Returned != "<angebot-4711@sender.example>" {
+		if strings.HasPrefix(want.kind, "message/") && got.Returned != "<angebot-4711@sender.example>" {
 			t.Errorf("%s: the returned message has the ID %q", c.name, got.Returned)
 		}
 		for i, r := range want.rcpts {
-			if got.Recipients[i] != [3]string{r.Get("Final-Recipient"), r.Get("Action"), r.Get("Status")} {
+			if got.Recipients[i] != [4]string{r.Get("Final-Recipient"), r.Get("Action"), r.Get("Status"), r.Get("Diagnostic-Code")} {
 				t.Errorf("%s: recipient %v, want %v", c.name, got.Recipients[i], r)
 			}
 		}

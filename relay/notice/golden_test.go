@@ -89,6 +89,7 @@ func goldenCases() []goldenCase {
 		cases = append(cases,
 			goldenCase{"delay." + lang, composer(lang), sample("tls-version", queue.NoticeDelay), original},
 			goldenCase{"two-hosts." + lang, composer(lang), twoHosts(), original},
+			goldenCase{"smtputf8." + lang, composer(lang), global(), utf8Original},
 			goldenCase{"relayed." + lang, composer(lang), relayedSample(), original},
 			goldenCase{"several." + lang, composer(lang), several(), headerOnly})
 	}

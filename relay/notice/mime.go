@@ -25,20 +25,27 @@ type part struct {
 
 // textPart is what people read. Quoted-printable keeps it 7-bit on any way.
 func textPart(text string, list []texts) part {
-	var b bytes.Buffer
-	w := quotedprintable.NewWriter(&b)
-	_, _ = w.Write([]byte(strings.ReplaceAll(text, "\n", "\r\n"))) // a bytes.Buffer does not fail
-	_ = w.Close()
 	keys := make([]string, len(list))
 	for i, t := range list {
 		keys[i] = t.key
 	}
 	return part{
-		contentType: "text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Language: " +
-			strings.Join(keys, ", "),
+		contentType: "text/plain; charset=utf-8" + quotedField + "\r\nContent-Language: " + strings.Join(keys, ", "),
 		description: "Notification",
-		content:     b.Bytes(),
+		content:     quotedPrintable([]byte(strings.ReplaceAll(text, "\n", "\r\n"))),
 	}
+}
+
+// quotedField is the further field of a part that went through quotedPrintable.
+const quotedField = "\r\nContent-Transfer-Encoding: quoted-printable"
+
+// quotedPrintable encodes text whose lines end in CRLF (RFC 2045, 6.7).
+func quotedPrintable(text []byte) []byte {
+	var b bytes.Buffer
+	w := quotedprintable.NewWriter(&b)
+	_, _ = w.Write(text) // a bytes.Buffer does not fail
+	_ = w.Close()
+	return b.Bytes()
 }
 
 // freeBoundary finds a boundary that no part contains.

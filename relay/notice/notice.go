@@ -3,7 +3,7 @@
 // message.
 //
 // A notice is 7-bit ASCII with CRLF line ends, whatever addresses, replies and the message contain, so any next hop
-// takes it. Text from remote servers is bounded and made harmless before it is shown.
+// takes it: it needs SMTPUTF8 only if the address that it goes to does, which the envelope shows. Text from remote servers is bounded and made harmless before it is shown.
 package notice
 
 import (
@@ -48,7 +48,7 @@ func (c Composer) Compose(n queue.Notice, id queue.ID, now time.Time, original i
 			return nil, fmt.Errorf("%w: there is no recipient %d", ErrNoRecipients, i)
 		}
 	}
-	returned, err := readReturned(original, n.Kind == queue.NoticeFailure && mayReturnWhole(&n.Item))
+	returned, err := readReturned(original, n.Kind == queue.NoticeFailure && mayReturnWhole(&n.Item), n.Item.SMTPUTF8)
 	if err != nil {
 		return nil, fmt.Errorf("reading the message to return: %w", err)
 	}
@@ -68,7 +68,7 @@ func (c Composer) Compose(n queue.Notice, id queue.ID, now time.Time, original i
 
 	parts := []part{
 		textPart(text, list),
-		{"message/delivery-status", "Delivery report", c.deliveryStatus(n, now.Location())},
+		c.deliveryStatus(n, now.Location()),
 	}
 	parts = append(parts, returned.parts()...)
 	return c.message(n, id, now, subject, returned.messageID, parts), nil

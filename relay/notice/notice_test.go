@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"tlsrelay/queue"
 )
@@ -219,39 +218,4 @@ func TestHostileReply(t *testing.T) {
 			t.Errorf("the remote's words are not quoted: %q", line)
 		}
 	}
-}
-
-func FuzzCompose(f *testing.F) {
-	f.Add("anna@sender.example", "kunde@example.org", "example.org", "mx1.example.org", "550 no", "detail", "5.1.1",
-		"tls-version", original, false)
-	f.Add("a\r\nBcc: b@c", "x\u202ey", "\x1b", "h\nX: y", "\x1b]0;x\x07\n\n550", "\xff", "9", "",
-		"Subject: =?utf-8?b?G10w?=\r\n\r\n", true)
-	f.Add(`"a  b"@c`, "=?utf-8?q?=1b?=@x", "[::1]", "[192.0.2.1]", "1 1 1 1 1 1 1", ".", "2.0.0", "certificate-name",
-		"Message-ID: <a>\r\n b", false)
-	f.Fuzz(func(t *testing.T, sender, rcpt, domain, host, reply, detail, code, cause, original string, delay bool) {
-		if sender == "" {
-			return
-		}
-		kind := queue.NoticeFailure
-		if delay {
-			kind = queue.NoticeDelay
-		}
-		n := queue.Notice{Kind: kind, Recipients: []int{0, 1}, Expired: len(reply)%2 == 0, Until: later, Item: queue.Item{
-			ID: 1, Sender: sender, Arrived: arrived, Expires: later, Recipients: []queue.Recipient{
-				{Address: rcpt, Destination: domain, Attempts: 3, Last: queue.Outcome{Cause: cause, Status: code,
-					Reply: reply, Detail: detail,
-					Host: host, Remote: host + ":25", TLS: queue.TLSFacts{Seen: detail, Floor: code},
-					Stage: queue.Stage(code), End: later}},
-				{Address: "b@example.org", Destination: "example.org", Last: queue.Outcome{Cause: "tls-version",
-					Detail: reply}},
-			},
-		}}
-		b, err := composer("de", "en").Compose(n, testID, later.Add(time.Second), strings.NewReader(original))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := check(b, n, original); err != nil {
-			t.Fatalf("%v in\n%s", err, b)
-		}
-	})
 }

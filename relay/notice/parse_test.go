@@ -9,6 +9,7 @@ import (
 	"mime/quotedprintable"
 	"net/mail"
 	"net/textproto"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -22,6 +23,7 @@ type parsed struct {
 	text   string
 	fields textproto.MIMEHeader   // about the message
 	rcpts  []textproto.MIMEHeader // about each recipient
+	report string                 // content type of the second part
 	kind   string                 // content type of the third part, "" without one
 	third  []byte
 }
@@ -45,7 +47,11 @@ func parse(b []byte) (p parsed, err error) {
 		if err != nil {
 			return p, fmt.Errorf("part %d: %w", i, err)
 		}
-		content, err := io.ReadAll(part)
+		body := io.Reader(part)
+		if part.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+			body = quotedprintable.NewReader(body)
+		}
+		content, err := io.ReadAll(body)
 		if err != nil {
 			return p, err
 		}
@@ -58,10 +64,10 @@ func parse(b []byte) (p parsed, err error) {
 func (p *parsed) take(i int, kind string, content []byte) error {
 	switch {
 	case i == 0 && kind == "text/plain; charset=utf-8":
-		text, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(content)))
-		p.text = strings.ReplaceAll(string(text), "\r\n", "\n")
-		return err
-	case i == 1 && kind == "message/delivery-status":
+		p.text = strings.ReplaceAll(string(content), "\r\n", "\n")
+		return nil
+	case i == 1 && (kind == "message/delivery-status" || kind == "message/global-delivery-status"):
+		p.report = kind
 		blocks := bytes.Split(bytes.TrimSuffix(content, []byte("\r\n")), []byte("\r\n\r\n"))
 		for n, block := range blocks {
 			m, err := mail.ReadMessage(bytes.NewReader(append(block, "\r\n\r\n"...)))
@@ -75,7 +81,7 @@ func (p *parsed) take(i int, kind string, content []byte) error {
 			}
 		}
 		return nil
-	case i == 2 && (kind == "message/rfc822" || kind == "text/rfc822-headers"):
+	case i == 2 && slices.Contains([]string{"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}, kind):
 		p.kind, p.third = kind, content
 		return nil
 	}
@@ -109,11 +115,11 @@ func check(b []byte, n queue.Notice, original string) error {
 		return fmt.Errorf("%d recipients for %d, fields %v", len(p.rcpts), len(n.Recipients), p.fields)
 	}
 	for _, r := range p.rcpts {
-		if err := checkRecipient(r); err != nil {
+		if err := checkRecipient(r, p.report == "message/global-delivery-status"); err != nil {
 			return err
 		}
 	}
-	if p.kind == "message/rfc822" && string(p.third) != original {
+	if whole := p.kind == "message/rfc822" || p.kind == "message/global"; whole && string(p.third) != original {
 		return fmt.Errorf("the returned message is %q", p.third)
 	}
 	return nil
@@ -175,7 +181,7 @@ func checkText(text string) error {
 	return nil
 }
 
-func checkRecipient(h textproto.MIMEHeader) error {
+func checkRecipient(h textproto.MIMEHeader, global bool) error {
 	for name, values := range h {
 		switch name {
 		case "Original-Recipient", "Final-Recipient", "Action", "Status", "Remote-Mta", "Diagnostic-Code", "Last-Attempt-Date",
@@ -187,7 +193,10 @@ func checkRecipient(h textproto.MIMEHeader) error {
 		if len(values) != 1 || len(values[0]) > 1000 {
 			return fmt.Errorf("%s: %q", name, values)
 		}
-		if ascii(values[0], 1000) != values[0] {
+		if address := strings.HasSuffix(name, "-Recipient"); global && address && harmlessError(values[0]) == nil {
+			continue
+		}
+		if !isPrintable(values[0]) {
 			return fmt.Errorf("%s is not ASCII: %q", name, values)
 		}
 	}
@@ -201,6 +210,11 @@ func checkRecipient(h textproto.MIMEHeader) error {
 		return fmt.Errorf("diagnostic %q has no type", d)
 	}
 	return nil
+}
+
+// isPrintable reports whether s is ASCII without control characters.
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // harmlessError finds what must not reach a person's screen.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"mime"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"tlsrelay/queue"
 )
@@ -18,21 +20,27 @@ const maxLine = 998
 // returned is what a notice gives back of the message that it is about.
 type returned struct {
 	whole     []byte // nil if only the header is returned
-	header    []byte // ASCII, lines end in CRLF; empty if the message could not be had
+	header    []byte // lines end in CRLF; empty if the message could not be had
+	global    bool   // whole and header are UTF-8; else both are ASCII
 	messageID string // "" if it has none that can be quoted
 	subject   string
 }
 
-// readReturned reads as much of the message as a notice needs. The message is returned whole if that is wanted, and if
-// it is small and 7-bit: then the notice itself needs no 8BITMIME.
-func readReturned(r io.Reader, whole bool) (returned, error) {
+// readReturned reads as much of the message as a notice needs. The message is returned whole if that is wanted, if it is
+// small, and if it can stand in a 7-bit part: then the notice itself needs no 8BITMIME. smtputf8 says that it was sent with
+// SMTPUTF8. Then it can in any case, encoded, because that is allowed for message/global (RFC 6533, 4).
+func readReturned(r io.Reader, whole, smtputf8 bool) (returned, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxReturned+1))
 	if err != nil {
 		return returned{}, err
 	}
 	raw := headerOf(b)
-	ret := returned{header: asciiLines(raw), messageID: messageID(raw), subject: subject(raw)}
-	if whole && len(b) > 0 && len(b) <= maxReturned && sevenBit(b) {
+	ret := returned{header: raw, messageID: messageID(raw), subject: subject(raw)}
+	ret.global = smtputf8 && !sevenBit(raw) && isText(raw)
+	if !ret.global {
+		ret.header = asciiLines(raw)
+	}
+	if whole && len(b) > 0 && len(b) <= maxReturned && (sevenBit(b) || ret.global && hasCRLF(b)) {
 		ret.whole = b
 	}
 	return ret, nil
@@ -45,11 +53,16 @@ func mayReturnWhole(item *queue.Item) bool {
 
 // parts is the third part of the notice, if there is anything to return.
 func (r returned) parts() []part {
+	const whole, header = "Undelivered message", "Header of the message"
 	switch {
+	case r.whole != nil && r.global:
+		return []part{{"message/global" + quotedField, whole, quotedPrintable(r.whole)}}
 	case r.whole != nil:
-		return []part{{"message/rfc822", "Undelivered message", r.whole}}
+		return []part{{"message/rfc822", whole, r.whole}}
+	case len(r.header) > 0 && r.global:
+		return []part{{"message/global-headers" + quotedField, header, quotedPrintable(r.header)}}
 	case len(r.header) > 0:
-		return []part{{"text/rfc822-headers", "Header of the message", r.header}}
+		return []part{{"text/rfc822-headers", header, r.header}}
 	}
 	return nil
 }
@@ -108,6 +121,23 @@ func sevenBit(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// isText reports whether a header is UTF-8 without control characters (RFC 6532, 3.2).
+func isText(header []byte) bool {
+	for line := range bytes.Lines(header) {
+		text, ok := bytes.CutSuffix(line, []byte("\r\n"))
+		if !ok || !utf8.Valid(text) || bytes.ContainsFunc(text, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasCRLF reports whether CR and LF come only together: what quoted-printable keeps as ends of lines.
+func hasCRLF(b []byte) bool {
+	pairs := bytes.Count(b, []byte("\r\n"))
+	return bytes.Count(b, []byte("\r")) == pairs && bytes.Count(b, []byte("\n")) == pairs
 }
 
 // messageID takes the message ID from a header, with its angle brackets.

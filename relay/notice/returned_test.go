@@ -65,7 +65,7 @@ func TestReadReturned(t *testing.T) {
 		{"one broken line", "x", true, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := readReturned(strings.NewReader(tt.in), tt.whole)
+			r, err := readReturned(strings.NewReader(tt.in), tt.whole, false)
 			if err != nil || r.kind() != tt.kind {
 				t.Fatalf("returned is %q, %v; want %q", r.kind(), err, tt.kind)
 			}
@@ -81,6 +81,34 @@ func TestReadReturned(t *testing.T) {
 				t.Errorf("header %q, want %q", r.header, tt.header)
 			}
 		})
+	}
+}
+
+// A message with a header in UTF-8 comes back as it was, encoded, if it was sent as one.
+func TestReturnedUTF8(t *testing.T) {
+	const header = "Subject: Grüße\r\nMessage-ID: <a@b>\r\n"
+	for _, tt := range []struct {
+		name, in        string
+		whole, smtputf8 bool
+		kind, content   string
+	}{
+		{"whole", header + "\r\n\xff grün\r\n", true, true, "message/global", header + "\r\n\xff grün\r\n"},
+		{"header", header + "\r\nx\r\n", false, true, "message/global-headers", header},
+		{"not sent so", header + "\r\nx\r\n", true, false, "text/rfc822-headers", "Subject: Gr????e\r\nMessage-ID: <a@b>\r\n"},
+		{"broken UTF-8", "Subject: \xff\r\n\r\nx\r\n", true, true, "text/rfc822-headers", "Subject: ?\r\n"},
+		{"control characters", "Subject: ü\x1b[2J\r\n\r\nx\r\n", true, true, "text/rfc822-headers", "Subject: ???[2J\r\n"},
+		{"bare LF in the body", header + "\r\na\nb\r\n", true, true, "message/global-headers", header},
+		{"in ASCII after all", "Subject: x\r\n\r\nx\r\n", true, true, "message/rfc822", "Subject: x\r\n\r\nx\r\n"},
+	} {
+		n := sample("remote-permanent", queue.NoticeFailure)
+		n.Item.SMTPUTF8 = tt.smtputf8
+		if !tt.whole {
+			n.Item.Return = queue.ReturnHeaders
+		}
+		p, err := parse(compose(t, composer("en"), n, tt.in))
+		if err != nil || p.kind != tt.kind || string(p.third) != tt.content {
+			t.Errorf("%s: %v, %s with %q, want %s with %q", tt.name, err, p.kind, p.third, tt.kind, tt.content)
+		}
 	}
 }
 

@@ -151,6 +151,19 @@ func manyHosts() queue.Notice {
 	return n
 }
 
+// utf8Original is a message with a header in UTF-8, and a body in 8 bits.
+const utf8Original = "From: Jörg <jörg@köln.example>\r\nTo: 用户@example.org\r\nSubject: Grüße\r\n" +
+	"Message-ID: <angebot-4711@sender.example>\r\n\r\nGuten Tag, Grüße\r\n"
+
+// global is a notice about a message and a recipient that need SMTPUTF8, for a sender who does not.
+func global() queue.Notice {
+	n := sample("needs-smtputf8", queue.NoticeFailure)
+	n.Item.SMTPUTF8 = true
+	n.Item.Recipients[0].Address = "用户@example.org"
+	n.Item.Recipients[0].OriginalRecipient = "utf-8;用户@example.org"
+	return n
+}
+
 // relayedSample is a notice about two recipients who were delivered; the sender gave all that RFC 3461 has.
 func relayedSample() queue.Notice {
 	n := sample("remote-temporary", queue.NoticeRelayed)

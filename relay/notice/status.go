@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"tlsrelay/queue"
 	"tlsrelay/relay/dsn"
@@ -14,9 +16,25 @@ import (
 // maxDiagnostic is how many octets of a reply go into Diagnostic-Code, its type included.
 const maxDiagnostic = 990
 
-// deliveryStatus writes the content of message/delivery-status (RFC 3464, 2): fields about the message, then a block
-// for each recipient.
-func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
+// deliveryStatus makes the part for programs: fields about the message, then a block for each recipient (RFC 3464, 2). With
+// an address beyond ASCII it is a message/global-delivery-status (RFC 6533, 4), in quoted-printable: like all of a notice it
+// then goes over any way (RFC 6533, 4.1), also to a sender in ASCII whose host does not know SMTPUTF8. Who wrote to or from
+// such an address is taken to know the type; all others get the one that everyone knows.
+func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) part {
+	global := false
+	for _, i := range n.Recipients {
+		r := &n.Item.Recipients[i]
+		global = global || !isASCII(r.Address) || !isASCII(r.OriginalRecipient)
+	}
+	content := c.statusFields(n, zone, global)
+	if global {
+		return part{"message/global-delivery-status" + quotedField, "Delivery report", quotedPrintable(content)}
+	}
+	return part{"message/delivery-status", "Delivery report", content}
+}
+
+// statusFields writes the fields. Only global ones may have addresses in UTF-8, all else is ASCII.
+func (c Composer) statusFields(n queue.Notice, zone *time.Location, global bool) []byte {
 	var b builder
 	if n.Item.EnvelopeID != "" {
 		b.verbatim("Original-Envelope-Id", n.Item.EnvelopeID)
@@ -28,9 +46,9 @@ func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
 		r := &n.Item.Recipients[i]
 		b.line("")
 		if r.OriginalRecipient != "" {
-			b.verbatim("Original-Recipient", dsn.Field(r.OriginalRecipient))
+			b.address("Original-Recipient", r.OriginalRecipient, global)
 		}
-		b.field("Final-Recipient", typedAddress(r.Address), maxField)
+		b.address("Final-Recipient", dsn.Typed(r.Address[:min(len(r.Address), maxPath)]), global)
 		b.field("Action", actions[n.Kind], maxField)
 		b.field("Status", status(r.Last, n.Kind), maxField)
 		if host := hostText(r.Last.Host); host != "?" {
@@ -51,6 +69,18 @@ func (c Composer) deliveryStatus(n queue.Notice, zone *time.Location) []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// address writes a field with an address and its type. One beyond ASCII is written as it is if global allows it, as
+// utf-8-address (RFC 6533, 3), or else as utf-8-addr-xtext.
+func (b *builder) address(name, typed string, global bool) {
+	kind, address, _ := strings.Cut(typed, ";")
+	if global && !isASCII(address) && len(address) <= maxAddress && utf8.ValidString(address) &&
+		!strings.ContainsFunc(address, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		b.line(name + ": " + kind + "; " + address)
+		return
+	}
+	b.verbatim(name, dsn.Field(typed))
 }
 
 // date writes a field with a time, none for the zero time.
@@ -120,12 +150,4 @@ func offered(r *queue.Recipient) string {
 		}
 	}
 	return ""
-}
-
-// typedAddress writes an address with its type. One beyond ASCII is written as utf-8-addr-xtext (RFC 6533, 3).
-func typedAddress(address string) string {
-	if len(address) > maxPath {
-		address = address[:maxPath]
-	}
-	return dsn.Field(dsn.Typed(address))
 }

@@ -49,18 +49,56 @@ func TestDiagnostic(t *testing.T) {
 	}
 }
 
-func TestTypedAddress(t *testing.T) {
-	for in, want := range map[string]string{
-		"a@b.example":            "rfc822; a@b.example",
-		`"a b"@c`:                `rfc822; "a b"@c`,
-		"jörg@köln.example":      `utf-8; j\x{F6}rg@k\x{F6}ln.example`,
-		"a+ü=\\@b":               `utf-8; a\x{2B}\x{FC}\x{3D}\x{5C}@b`,
-		"a\r\nBcc: x":            `utf-8; a\x{0D}\x{0A}Bcc:\x{20}x`,
-		"a\xff":                  "utf-8; a?",
-		strings.Repeat("a", 400): "rfc822; " + strings.Repeat("a", 320),
+// Addresses beyond ASCII stand in UTF-8 in a global part (RFC 6533, 3), unless they have what must not be seen.
+func TestAddressField(t *testing.T) {
+	for in, want := range map[string][2]string{
+		"rfc822;a@b.example":                 {"rfc822; a@b.example", "rfc822; a@b.example"},
+		`rfc822;"a  b"@c`:                    {`rfc822; "a  b"@c`, `rfc822; "a  b"@c`},
+		"utf-8;jörg@köln.example":            {`utf-8; j\x{F6}rg@k\x{F6}ln.example`, "utf-8; jörg@köln.example"},
+		"utf-8;a+ü=\\@b":                     {`utf-8; a\x{2B}\x{FC}\x{3D}\x{5C}@b`, `utf-8; a+ü=\@b`},
+		"utf-8;a\r\nBcc: ü":                  {`utf-8; a\x{0D}\x{0A}Bcc:\x{20}\x{FC}`, `utf-8; a\x{0D}\x{0A}Bcc:\x{20}\x{FC}`},
+		"utf-8;\u202eü@x":                    {`utf-8; \x{202E}\x{FC}@x`, `utf-8; \x{202E}\x{FC}@x`},
+		"utf-8;a\xff":                        {"utf-8; a?", "utf-8; a?"},
+		"rfc822;" + strings.Repeat("a", 320): {"rfc822; " + strings.Repeat("a", 320), "rfc822; " + strings.Repeat("a", 320)},
 	} {
-		if got := typedAddress(in); got != want {
-			t.Errorf("typedAddress(%q) = %q, want %q", in, got, want)
+		for i, global := range []bool{false, true} {
+			var b builder
+			b.address("X", in, global)
+			if got := b.String(); got != "X: "+want[i]+"\r\n" {
+				t.Errorf("%q, global %v: %q, want %q", in, global, got, want[i])
+			}
+		}
+	}
+}
+
+// The types of RFC 6533 are used where something is beyond ASCII, and nowhere else; all of it goes over a 7-bit way.
+func TestGlobalReport(t *testing.T) {
+	ascii, utf8 := sample("remote-permanent", queue.NoticeFailure), sample("remote-permanent", queue.NoticeFailure)
+	utf8.Item.Recipients[0].Address = "jörg@example.org"
+	orig := sample("remote-permanent", queue.NoticeFailure)
+	orig.Item.Recipients[0].OriginalRecipient = "utf-8;jörg@example.com"
+	sender := sample("remote-permanent", queue.NoticeFailure)
+	sender.Item.Sender = "jörg@sender.example"
+	other := sample("remote-permanent", queue.NoticeFailure)
+	other.Item.Recipients = append(other.Item.Recipients, utf8.Item.Recipients[0])
+	for name, tt := range map[string]struct {
+		n                  queue.Notice
+		report, final, org string
+	}{
+		"ASCII":              {ascii, "message/delivery-status", "rfc822; kunde@example.org", ""},
+		"recipient":          {utf8, "message/global-delivery-status", "utf-8; jörg@example.org", ""},
+		"original recipient": {orig, "message/global-delivery-status", "rfc822; kunde@example.org", "utf-8; jörg@example.com"},
+		"sender":             {sender, "message/delivery-status", "rfc822; kunde@example.org", ""},
+		"another recipient":  {other, "message/delivery-status", "rfc822; kunde@example.org", ""},
+	} {
+		b := compose(t, composer("en"), tt.n, original)
+		if err := check(b, tt.n, original); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		p, err := parse(b)
+		if err != nil || p.report != tt.report || p.rcpts[0].Get("Final-Recipient") != tt.final ||
+			p.rcpts[0].Get("Original-Recipient") != tt.org {
+			t.Errorf("%s: %v, %s %v", name, err, p.report, p.rcpts)
 		}
 	}
 }

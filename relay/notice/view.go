@@ -162,7 +162,7 @@ func shorten(list []string, count int) []string {
 func evidenceOf(r *queue.Recipient, kind queue.NoticeKind, zone *time.Location) evidence {
 	o := r.Last
 	e := evidence{
-		Seen: plain(o.TLS.Seen, 200), Reply: words(o.Reply), Detail: noLinks(words(o.Detail)), Status: status(o, kind),
+		Seen: noLinks(plain(o.TLS.Seen, 200)), Reply: words(o.Reply), Detail: noLinks(words(o.Detail)), Status: status(o, kind),
 		Stage: ascii(string(o.Stage), 20), Attempts: r.Attempts, Last: in(o.End, zone),
 	}
 	if o.Host != "" {
