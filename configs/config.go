@@ -39,6 +39,7 @@ type Config struct {
 	Delivery    Delivery    `toml:"delivery"`
 	Routes      []Route     `toml:"route"`
 	TLS         TLS         `toml:"tls"`
+	Notices     Notices     `toml:"notices"`
 	Queue       Queue       `toml:"queue"`
 	Log         Log         `toml:"log"`
 }
@@ -169,6 +170,20 @@ type TLSDomain struct {
 	Floor Floor  `toml:"floor"`
 	Until Date   `toml:"until,omitempty"` // last day of an exception; zero for entries that are none
 	Why   string `toml:"why,omitempty"`
+}
+
+// Notices says what senders are told, beside the languages and the link for all.
+type Notices struct {
+	Templates string         `toml:"templates"` // folder with texts that stand instead of built-in ones; "": none
+	Senders   []NoticeSender `toml:"sender"`
+}
+
+// NoticeSender is how notices to some senders are written. Either Domain or Account is set.
+type NoticeSender struct {
+	Domain    string     `toml:"domain,omitempty"`    // of the sender: "example.org", or ".example.org" for all below it
+	Account   string     `toml:"account,omitempty"`   // that handed the message in
+	Languages []Language `toml:"languages,omitempty"` // none: as for all
+	HelpURL   string     `toml:"help_url,omitempty"`  // "": as for all
 }
 
 // Queue says how long and how often delivery is tried, and when the disk counts as full.

@@ -24,7 +24,7 @@ func TestDefaultsAreWhole(t *testing.T) {
 	for _, path := range paths(reflect.TypeFor[Config](), "") {
 		if strings.HasPrefix(path, "route") || strings.HasPrefix(path, "tls.domain") || strings.HasPrefix(path, "tenant") ||
 			strings.HasPrefix(path, "certificate.more") || strings.HasPrefix(path, "delivery.domain") ||
-			strings.HasPrefix(path, "delivery.source_name") {
+			strings.HasPrefix(path, "delivery.source_name") || strings.HasPrefix(path, "notices.sender") {
 			continue
 		}
 		if !d.has(path) && !d.has(strings.Replace(path, "listener.", "listener[0].", 1)) {
@@ -67,11 +67,15 @@ func TestExamplesInDefaultsAreValid(t *testing.T) {
 	if len(c.Delivery.Domains) != 1 || len(c.Delivery.SourceNames) != 1 {
 		t.Errorf("%d domains and %d names in [delivery], want 1 and 1", len(c.Delivery.Domains), len(c.Delivery.SourceNames))
 	}
+	if len(c.Notices.Senders) != 2 {
+		t.Errorf("%d senders in [notices], want 2", len(c.Notices.Senders))
+	}
 	d := newDocument("tlsrelay.toml", []byte(text))
 	keys := append(paths(reflect.TypeFor[Route](), "route[0]"), paths(reflect.TypeFor[TLSDomain](), "tls.domain[1]")...)
 	keys = append(keys, paths(reflect.TypeFor[Tenant](), "tenant[1]")...)
 	keys = append(keys, paths(reflect.TypeFor[DeliveryDomain](), "delivery.domain[0]")...)
 	keys = append(keys, paths(reflect.TypeFor[SourceName](), "delivery.source_name[0]")...)
+	keys = append(keys, paths(reflect.TypeFor[NoticeSender](), "notices.sender[1]")...)
 	for _, path := range keys {
 		if !d.has(path) && !d.has(strings.Replace(path, "[1]", "[0]", 1)) {
 			t.Errorf("no example for %s", path)

@@ -44,6 +44,7 @@ func (k check) all() {
 	k.tenants()
 	k.routes()
 	k.tls()
+	k.notices()
 	k.queue()
 }
 

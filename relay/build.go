@@ -19,7 +19,6 @@ import (
 	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/message"
-	"tlsrelay/relay/notice"
 	"tlsrelay/relay/smtpclient"
 	"tlsrelay/relay/submission"
 	"tlsrelay/relay/submission/dovecot"
@@ -96,14 +95,6 @@ func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, know
 		SourceNames:           sourceNamesOf(cfg),
 		Domains:               domainsOf(cfg),
 	}), nil
-}
-
-func newNotifier(cfg *configs.Config, hostname string) notice.Composer {
-	c := notice.Composer{Hostname: hostname, HelpURL: cfg.HelpURL}
-	for _, l := range cfg.Languages {
-		c.Languages = append(c.Languages, string(l))
-	}
-	return c
 }
 
 func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, tenants *tenant.Tenants, signer message.Signer,

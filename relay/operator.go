@@ -118,6 +118,8 @@ func Check(cfg *configs.Config) error {
 	errs = append(errs, err)
 	_, err = loadKeys(cfg)
 	errs = append(errs, err)
+	_, err = newNotifier(cfg, cfg.Hostname, nil)
+	errs = append(errs, err)
 	_, err = routesOf(cfg)
 	return errors.Join(append(errs, err)...)
 }

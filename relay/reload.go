@@ -30,8 +30,11 @@ type live struct {
 // newLive builds the parts for a relay. What was learnt of addresses stays known, and what the DNS said if old, which may be nil,
 // asks the same servers.
 func newLive(cfg *configs.Config, me self, old *live, log *slog.Logger) (*live, error) {
-	l := &live{dns: cfg.DNS, notifier: newNotifier(cfg, me.hostname), schedule: scheduleOf(cfg)}
-	var err error
+	notifier, err := newNotifier(cfg, me.hostname, log)
+	if err != nil {
+		return nil, err
+	}
+	l := &live{dns: cfg.DNS, notifier: notifier, schedule: scheduleOf(cfg)}
 	if old != nil && reflect.DeepEqual(old.dns, cfg.DNS) {
 		l.resolver = old.resolver
 	} else if l.resolver, err = newResolver(&cfg.DNS); err != nil {

@@ -14,6 +14,8 @@ import (
 type configCommand struct {
 	Check configCheckCommand `cmd:"" help:"Report every mistake in a configuration, with file and line."`
 	Show  configShowCommand  `cmd:"" help:"Print the settings in force, defaults included."`
+
+	Notices configNoticesCommand `cmd:"" help:"Write out the built-in texts of notices, to change them."`
 }
 
 type configCheckCommand struct {
@@ -61,6 +63,25 @@ func (c *configShowCommand) Run(std streams) error {
 		return err
 	}
 	return cfg.WriteTOML(std.out)
+}
+
+type configNoticesCommand struct {
+	Dir string `arg:"" type:"path" help:"New folder for the templates."`
+}
+
+func (configNoticesCommand) Help() string {
+	return `Keep the texts that you change, remove all others, and name the folder in the configuration: [notices] templates.
+What a template may use stands at the top of notice.tmpl; "tlsrelay config check" tries all of them out.
+
+Example: tlsrelay config notices /etc/tlsrelay/notices`
+}
+
+func (c *configNoticesCommand) Run(std streams) error {
+	if err := relay.WriteNoticeTexts(c.Dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "%s: the texts of notices are written\n", c.Dir)
+	return nil
 }
 
 // configFlag is the flag that most commands share.

@@ -29,6 +29,24 @@ func plain(s string, max int) string {
 	return string(runes)
 }
 
+// harmless is for what templates wrote: all values are harmless already, but an operator's template may have a tab in it, or a
+// line end as on other systems.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r == '\r' || r == '\ufeff':
+			return -1
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r) || r == utf8.RuneError:
+			return '?'
+		}
+		return r
+	}, s)
+}
+
 // ascii makes s fit for a header: printable ASCII, one blank in a row, at most max octets.
 func ascii(s string, max int) string {
 	if len(s) > max {

@@ -35,25 +35,35 @@ type Facts struct {
 	Proven      bool
 }
 
-// Explain gives the text about a cause of the tables, in "en" or "de"; English for any other language. It reports false
-// for a cause that is in no table.
+// Explain gives the built-in text about a cause of the tables, in "en" or "de"; English for any other language. It reports
+// false for a cause that is in no table.
 func Explain(lang, cause string, f Facts) (Explanation, bool) {
+	return (*Texts)(nil).Explain(lang, cause, f)
+}
+
+// Explain does what the function of that name does, with these texts.
+func (t *Texts) Explain(lang, cause string, f Facts) (Explanation, bool) {
 	if !isCause(cause) {
 		return Explanation{}, false
 	}
-	t := textsFor([]string{lang})[0]
-	g := f.group(cause)
-	var e Explanation
-	for part, to := range map[string]*string{
-		"title": &e.Title, "what": &e.What, "do": &e.Todo, "forward": &e.Postmaster,
-	} {
-		s, err := t.cause(part, g)
-		if err != nil {
-			return Explanation{}, false // not with the built-in texts: they are tested with every cause
-		}
-		*to = s
+	e, err := t.in([]string{lang})[0].explain(f.group(cause))
+	if err != nil { // not with the built-in texts: they are tested with every cause
+		e, err = builtIn().in([]string{lang})[0].explain(f.group(cause))
 	}
-	return e, true
+	return e, err == nil
+}
+
+func (t *texts) explain(g group) (e Explanation, err error) {
+	for _, p := range []struct {
+		part string
+		text *string
+	}{{"title", &e.Title}, {"what", &e.What}, {"do", &e.Todo}, {"forward", &e.Postmaster}} {
+		if *p.text, err = t.cause(p.part, g); err != nil {
+			return Explanation{}, err
+		}
+		*p.text = harmless(*p.text)
+	}
+	return e, nil
 }
 
 // group is what the templates see in place of recipients with that cause.

@@ -13,7 +13,7 @@ import (
 func TestGoldenExplanations(t *testing.T) {
 	for _, lang := range []string{"en", "de"} {
 		var all strings.Builder
-		for _, cause := range tableCauses() {
+		for _, cause := range tableKeys() {
 			for _, f := range []Facts{
 				{Relay: "relay.example.net"},
 				{Relay: "relay.example.net", Domain: "example.org", Host: "mx1.example.org", Needed: "1.2"},
@@ -37,7 +37,7 @@ func TestGoldenExplanations(t *testing.T) {
 // Nothing on a page may depend on facts that a page does not have.
 func TestExplainNeedsNoFacts(t *testing.T) {
 	for _, lang := range []string{"en", "de"} {
-		for _, cause := range tableCauses() {
+		for _, cause := range tableKeys() {
 			e, ok := Explain(lang, cause, Facts{})
 			if !ok || len(e.Title) < 10 || len(e.Title) > 70 || len(e.What) < 20 || len(e.Todo) < 20 {
 				t.Errorf("%s: %s is explained by %+v", lang, cause, e)

@@ -149,9 +149,13 @@ func cellLines(value any, limit int) []string {
 	return wrap(fmt.Sprint(value), limit)
 }
 
-// quote writes somebody else's words, lines joined by "\n", each line behind "> ". Words too long for a line are
+// quote writes somebody else's words, each line behind "> ". Words too long for a line are
 // broken: nobody shall hide what follows by making the reader scroll.
-func quote(s string) string {
+func quote(text any) string {
+	s := fmt.Sprint(text)
+	if t, ok := text.(said); ok {
+		s = string(t)
+	}
 	const limit = columns - len("> ")
 	var b strings.Builder
 	for line := range strings.SplitSeq(s, "\n") {

@@ -48,7 +48,7 @@ func (g *group) addFindings(r *queue.Recipient, zone *time.Location) {
 		f := g.finding(e, zone)
 		latest := e.Remote == r.Last.Remote
 		if latest {
-			f.Detail = noLinks(words(r.Last.Detail))
+			f.Detail = words(noLinks(r.Last.Detail))
 		}
 		if w := f.weightOf(latest); f.Key == g.Key && w > g.weight {
 			g.weight, g.facts = w, f.facts

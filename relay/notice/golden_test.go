@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"tlsrelay/queue"
-	"tlsrelay/tlspolicy"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -78,7 +77,7 @@ type goldenCase struct {
 func goldenCases() []goldenCase {
 	var cases []goldenCase
 	for _, lang := range []string{"en", "de"} {
-		for _, cause := range tableCauses() {
+		for _, cause := range tableKeys() {
 			n := sample(cause, queue.NoticeFailure)
 			if isTLSCause(cause) {
 				n = proven(cause, queue.NoticeFailure)
@@ -126,16 +125,4 @@ func TestGoldenTexts(t *testing.T) {
 }
 
 // allCauses is every key that a notice must explain, and one that no table has.
-func allCauses() []string { return append(tableCauses(), "not-in-any-table") }
-
-// tableCauses is the keys of both tables.
-func tableCauses() []string {
-	var keys []string
-	for _, c := range tlspolicy.Causes() {
-		keys = append(keys, c.Key)
-	}
-	for _, c := range queue.Causes() {
-		keys = append(keys, c.Key)
-	}
-	return keys
-}
+func allCauses() []string { return append(tableKeys(), "not-in-any-table") }

@@ -24,7 +24,7 @@ type part struct {
 }
 
 // textPart is what people read. Quoted-printable keeps it 7-bit on any way.
-func textPart(text string, list []texts) part {
+func textPart(text string, list []*texts) part {
 	keys := make([]string, len(list))
 	for i, t := range list {
 		keys[i] = t.key

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/mail"
 	"time"
@@ -19,10 +20,13 @@ import (
 
 // Composer writes notices; it implements [queue.Notifier]. The zero value writes English ones for "localhost".
 type Composer struct {
-	Hostname  string   // this relay, as in EHLO
-	Languages []string // "en", "de", in the order in which they stand in a notice; others are passed over
-	HelpURL   string   // link with placeholders {cause} {domain} {lang} {id}; "" for none
-	From      string   // author of notices as in a From field; "" or unreadable means MAILER-DAEMON@Hostname
+	Hostname  string       // this relay, as in EHLO
+	Languages []string     // "en", "de", in the order in which they stand in a notice; others are passed over
+	HelpURL   string       // link with placeholders {cause} {domain} {lang} {id}; "" for none
+	Senders   []Sender     // who gets notices in other languages, or with another link
+	Texts     *Texts       // nil: the built-in ones
+	From      string       // author of notices as in a From field; "" or unreadable means MAILER-DAEMON@Hostname
+	Log       *slog.Logger // hears of operator's texts that could not be used; nil: nobody does
 }
 
 var _ queue.Notifier = Composer{}
@@ -55,15 +59,18 @@ func (c Composer) Compose(n queue.Notice, id queue.ID, now time.Time, original i
 	if !isDomain(c.Hostname) {
 		c.Hostname = "localhost"
 	}
-	list := textsFor(c.Languages)
+	c = c.forSender(&n.Item)
+	list := c.Texts.in(c.Languages)
 	v := c.view(n, now.Location(), returned)
-	text, err := v.body(list)
-	if err != nil {
-		return nil, err
-	}
-	subject, err := list[0].line("subject", v)
-	if err != nil {
-		return nil, err
+	subject, text, err := v.write(list)
+	if err != nil { // not with the built-in texts; and no sender may be left without a notice for the others' sake
+		if c.Log != nil {
+			c.Log.Error("a notice goes with the built-in texts", "id", id, "error", err)
+		}
+		list = builtIn().in(c.Languages)
+		if subject, text, err = v.write(list); err != nil {
+			return nil, err
+		}
 	}
 
 	parts := []part{

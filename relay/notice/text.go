@@ -2,6 +2,7 @@ package notice
 
 import (
 	"embed"
+	"fmt"
 	"strings"
 	"sync"
 	"text/template"
@@ -16,28 +17,52 @@ const generic = "generic"
 // relayed is the text key of what is no failure.
 const relayed = "relayed"
 
-// texts is the templates of one language. For each cause there are, named "cause/part": what (happened), do (what the
-// sender can do), and where it makes sense seen, need (cells of the table) and forward (for the remote's
-// administrator).
+// causeParts are the texts that a cause can have: a template each, named "cause/part". All causes have the first three: the title of
+// a help page, what happened, and what the sender can do. Where it makes sense there are two cells of the table, what was seen
+// and what is needed, and what to tell the administrator of the other server.
+var causeParts = []string{"title", "what", "do", "seen", "need", "forward"}
+
+// Texts is the words of notices in all languages; nil means the built-in ones. Make it with [LoadTexts].
+type Texts struct {
+	languages map[string]*texts
+}
+
+// texts is the templates of one language.
 type texts struct {
 	language
 	templates *template.Template
 }
 
-// allTexts reads the embedded templates, once.
-var allTexts = sync.OnceValue(func() map[string]texts {
-	all := make(map[string]texts, len(languages))
+// builtIn reads the embedded templates, once.
+var builtIn = sync.OnceValue(func() *Texts {
+	all := &Texts{languages: make(map[string]*texts, len(languages))}
 	for _, l := range languages {
-		t := texts{language: l}
-		t.templates = template.New(l.key)
-		t.templates.Funcs(t.funcs())
+		t := &texts{language: l}
+		t.templates = template.New(l.key).Funcs(t.funcs())
 		template.Must(t.templates.ParseFS(textFiles, "text/"+l.key+"/*.tmpl"))
-		all[l.key] = t
+		all.languages[l.key] = t
 	}
 	return all
 })
 
-func (t texts) funcs() template.FuncMap {
+// in gives the texts of the wanted languages that exist, in their order; English if none does.
+func (t *Texts) in(want []string) []*texts {
+	if t == nil {
+		t = builtIn()
+	}
+	var list []*texts
+	for _, key := range want {
+		if l, ok := t.languages[key]; ok {
+			list = append(list, l)
+		}
+	}
+	if list == nil {
+		list = append(list, t.languages["en"])
+	}
+	return list
+}
+
+func (t *texts) funcs() template.FuncMap {
 	return template.FuncMap{
 		"table": table, "quote": quote, "size": size, "stamp": stamp, "command": command,
 		"date": t.day, "duration": t.duration, "address": t.address, "list": t.list,
@@ -48,7 +73,7 @@ func (t texts) funcs() template.FuncMap {
 
 // cause gives the part of a cause's text, each paragraph in one line, however it is broken in the file; "" if the cause has no
 // such part.
-func (t texts) cause(part string, g group) (string, error) {
+func (t *texts) cause(part string, g group) (string, error) {
 	key := g.Key
 	if t.templates.Lookup(key+"/what") == nil {
 		key = generic
@@ -61,34 +86,43 @@ func (t texts) cause(part string, g group) (string, error) {
 }
 
 // line executes a template for one line, however it is broken in the file.
-func (t texts) line(name string, data any) (string, error) {
+func (t *texts) line(name string, data any) (string, error) {
 	s, err := t.execute(name, data)
 	return strings.Join(strings.Fields(s), " "), err
 }
 
-func (t texts) execute(name string, data any) (string, error) {
-	var b strings.Builder
+func (t *texts) execute(name string, data any) (string, error) {
+	var b bounded
 	err := t.templates.ExecuteTemplate(&b, name, data)
 	return b.String(), err
 }
 
-// textsFor gives the texts of the wanted languages that exist, in their order; English if none does.
-func textsFor(want []string) []texts {
-	var list []texts
-	for _, key := range want {
-		if t, ok := allTexts()[key]; ok {
-			list = append(list, t)
-		}
+// bounded holds what a template writes, as long as that is a text for people.
+type bounded struct{ strings.Builder }
+
+const maxText = 1 << 20
+
+var errLong = fmt.Errorf("the text is longer than %d bytes", maxText)
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxText {
+		return 0, errLong
 	}
-	if list == nil {
-		list = append(list, allTexts()["en"])
+	return b.Builder.Write(p)
+}
+
+// write gives the subject and the body of a notice.
+func (v view) write(list []*texts) (subject, text string, err error) {
+	if text, err = v.body(list); err != nil {
+		return "", "", err
 	}
-	return list
+	subject, err = list[0].line("subject", v)
+	return plain(subject, maxField), text, err
 }
 
 // body writes the part that people read: the notice in each language, a line between them, and above the first a word
 // that others follow.
-func (v view) body(list []texts) (string, error) {
+func (v view) body(list []*texts) (string, error) {
 	var b strings.Builder
 	for i, t := range list {
 		s, err := t.execute("notice", v)
@@ -103,10 +137,10 @@ func (v view) body(list []texts) (string, error) {
 				if err != nil {
 					return "", err
 				}
-				b.WriteString(below + "\n\n")
+				b.WriteString(harmless(below) + "\n\n")
 			}
 		}
-		b.WriteString(fill(s))
+		b.WriteString(fill(harmless(s)))
 	}
 	return b.String(), nil
 }

@@ -9,7 +9,7 @@ import (
 
 // Every cause has its own sentence and its own advice in every language; TLS causes have all parts.
 func TestEveryCauseHasTexts(t *testing.T) {
-	for key, l := range allTexts() {
+	for key, l := range builtIn().languages {
 		for _, cause := range allCauses() {
 			if cause == "not-in-any-table" {
 				continue
@@ -35,9 +35,9 @@ func TestEveryCauseHasTexts(t *testing.T) {
 // The languages have the same texts of causes, and none is for a cause that is gone.
 func TestNoStrayTexts(t *testing.T) {
 	known := strings.Join(allCauses(), " ") + " " + generic + " " + relayed
-	for key, l := range allTexts() {
+	for key, l := range builtIn().languages {
 		for _, tmpl := range l.templates.Templates() {
-			for other, o := range allTexts() {
+			for other, o := range builtIn().languages {
 				if strings.Contains(tmpl.Name(), "/") && o.templates.Lookup(tmpl.Name()) == nil {
 					t.Errorf("%s has the text %q, %s has not", key, tmpl.Name(), other)
 				}
@@ -51,7 +51,7 @@ func TestNoStrayTexts(t *testing.T) {
 
 // No text comes out empty, whatever little is known of the attempt; and a cause nobody knows gets the generic one.
 func TestTextsNeedNoFacts(t *testing.T) {
-	for _, l := range allTexts() {
+	for _, l := range builtIn().languages {
 		for _, cause := range allCauses() {
 			for _, g := range []group{
 				{Key: cause, Hostname: "relay"}, {Key: cause, Hostname: "relay", Delay: true}, {Key: cause, Hostname: "relay", Floor: "1.3"},
@@ -78,7 +78,7 @@ func TestTextsFor(t *testing.T) {
 		{[]string{"fr"}, []string{"en"}}, {nil, []string{"en"}},
 	} {
 		var got []string
-		for _, l := range textsFor(tt.want) {
+		for _, l := range (*Texts)(nil).in(tt.want) {
 			got = append(got, l.key)
 		}
 		if strings.Join(got, " ") != strings.Join(tt.got, " ") {

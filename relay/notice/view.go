@@ -65,12 +65,13 @@ type group struct {
 
 // evidence is what the last attempt saw, the same for its recipients.
 type evidence struct {
-	Recipients                  []string
-	Host, Address, Port         string
-	Seen, Reply, Detail, Status string
-	Stage                       string
-	Attempts                    int
-	Last                        time.Time
+	Recipients          []string
+	Host, Address, Port string
+	Seen, Status        string
+	Reply, Detail       said
+	Stage               string
+	Attempts            int
+	Last                time.Time
 }
 
 func (c Composer) view(n queue.Notice, zone *time.Location, ret returned) view {
@@ -162,7 +163,7 @@ func shorten(list []string, count int) []string {
 func evidenceOf(r *queue.Recipient, kind queue.NoticeKind, zone *time.Location) evidence {
 	o := r.Last
 	e := evidence{
-		Seen: noLinks(plain(o.TLS.Seen, 200)), Reply: words(o.Reply), Detail: noLinks(words(o.Detail)), Status: status(o, kind),
+		Seen: noLinks(plain(o.TLS.Seen, 200)), Reply: words(o.Reply), Detail: words(noLinks(o.Detail)), Status: status(o, kind),
 		Stage: ascii(string(o.Stage), 20), Attempts: r.Attempts, Last: in(o.End, zone),
 	}
 	if o.Host != "" {
@@ -186,8 +187,20 @@ func (e evidence) same(o evidence) bool {
 		e.Detail == o.Detail && e.Status == o.Status && e.Stage == o.Stage && e.Attempts == o.Attempts
 }
 
+// said is somebody's words, lines joined by "\n", to be shown by quote. Anywhere else they come out as one line that is taken
+// for no heading and no quote.
+type said string
+
+func (s said) String() string {
+	line := strings.ReplaceAll(string(s), "\n", " ")
+	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ">") {
+		return "?" + line[1:]
+	}
+	return line
+}
+
 // words makes a remote's words fit to be quoted: harmless lines, maxWords characters in all.
-func words(s string) string {
+func words(s string) said {
 	var lines []string
 	left := maxWords
 	for line := range strings.SplitSeq(s, "\n") {
@@ -199,7 +212,7 @@ func words(s string) string {
 			left -= width(line)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return said(strings.Join(lines, "\n"))
 }
 
 // notEncoded keeps an address from being read as an encoded word (RFC 2047) in the subject.
