@@ -3,6 +3,7 @@ package notice
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"tlsrelay/queue"
@@ -14,7 +15,7 @@ import (
 // command, and stays as it is. Who shows it escapes it.
 type Explanation struct {
 	Title      string // "The server supports neither TLS 1.2 nor TLS 1.3"
-	What       string // what happened, and whose fault it is
+	What       string // what happened, and whose fault it is; and why a message comes back late, if it does with this cause
 	Todo       string // what the sender can do
 	Postmaster string // for the administrator of the other server; "" if there is nothing to tell them
 }
@@ -26,6 +27,8 @@ type Facts struct {
 	Domain string // of the recipient; "": the explanation speaks of "the recipient's domain"
 	Host   string // the mail server; "": it speaks of the one responsible for the domain
 	Needed string // the oldest TLS version that the policy allows, "1.2"; "" is that
+
+	Lifetime time.Duration // how long delivery is tried; 0 for "some days"
 
 	// As in [queue.Evidence]: what a probe found. Times are shown in the zone of Probed.
 	Probed      time.Time
@@ -63,12 +66,19 @@ func (t *texts) explain(g group) (e Explanation, err error) {
 		}
 		*p.text = harmless(*p.text)
 	}
+	if isTemporary(g.Key) {
+		patience, err := t.line("patience", g)
+		if err != nil {
+			return Explanation{}, err
+		}
+		e.What += "\n\n" + harmless(patience)
+	}
 	return e, nil
 }
 
 // group is what the templates see in place of recipients with that cause.
 func (f Facts) group(cause string) group {
-	g := group{Key: cause, Page: true, Hostname: "localhost", Floor: ascii(cmp.Or(f.Needed, "1.2"), 10)}
+	g := group{Key: cause, Page: true, Lifetime: f.Lifetime, Hostname: "localhost", Floor: ascii(cmp.Or(f.Needed, "1.2"), 10)}
 	if isDomain(f.Relay) {
 		g.Hostname = f.Relay
 	}
@@ -90,4 +100,11 @@ func isCause(key string) bool {
 
 func isTLSCause(key string) bool {
 	return slices.ContainsFunc(tlspolicy.Causes(), func(c tlspolicy.Cause) bool { return c.Key == key })
+}
+
+// isTemporary reports whether delivery is tried again after a cause.
+func isTemporary(key string) bool {
+	return isTLSCause(key) || key == queue.RemoteTemporary.Key || slices.ContainsFunc(queue.Causes(), func(c queue.Cause) bool {
+		return c.Key == key && strings.HasPrefix(c.Status, "4")
+	})
 }

@@ -36,7 +36,7 @@ func TestProofIsTold(t *testing.T) {
 			"Die Ursache steht fest", "daher bis zum 5. März 2026, 10:00 Uhr", "3 Tage nach dem Absenden", "scheiden als Ursache aus",
 			"openssl s_client -starttls smtp -connect mx1.example.org:25 -tls1_2", "Versucht zweimal, vom 2. März"}, nil},
 		{"failure", "en", proven("tls-version", queue.NoticeFailure), []string{en, "can be put right at any time", "24 times in all"},
-			[]string{"The cause is certain", "often temporary"}},
+			[]string{"The cause is certain", "over by themselves"}},
 		{"not proven", "en", unsure, []string{"Offers TLS 1.0 and TLS 1.1", "Checked"}, []string{"was checked on", "is certain", "question"}},
 		{"not probed", "de", never, []string{"Beobachtet alert 70"}, []string{"geprüft", "Geprüft", "Bietet", "steht fest"}},
 		{"nothing offered", "en", nothing, []string{"it offers no version of TLS at all.", "Offers no TLS version at all"}, nil},

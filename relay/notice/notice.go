@@ -3,7 +3,8 @@
 // message.
 //
 // A notice is 7-bit ASCII with CRLF line ends, whatever addresses, replies and the message contain, so any next hop
-// takes it: it needs SMTPUTF8 only if the address that it goes to does, which the envelope shows. Text from remote servers is bounded and made harmless before it is shown.
+// takes it: it needs SMTPUTF8 only if the address that it goes to does, which the envelope shows. Text from remote servers
+// is bounded and made harmless before it is shown.
 package notice
 
 import (

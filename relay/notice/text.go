@@ -17,8 +17,8 @@ const generic = "generic"
 // relayed is the text key of what is no failure.
 const relayed = "relayed"
 
-// causeParts are the texts that a cause can have: a template each, named "cause/part". All causes have the first three: the title of
-// a help page, what happened, and what the sender can do. Where it makes sense there are two cells of the table, what was seen
+// causeParts are the texts that a cause can have: a template each, named "cause/part". All causes have the first three: the
+// title of a help page, what happened, and what the sender can do. Where it makes sense there are two cells of the table, what was seen
 // and what is needed, and what to tell the administrator of the other server.
 var causeParts = []string{"title", "what", "do", "seen", "need", "forward"}
 

@@ -7,31 +7,6 @@ import (
 	"tlsrelay/queue"
 )
 
-// Every cause has its own sentence and its own advice in every language; TLS causes have all parts.
-func TestEveryCauseHasTexts(t *testing.T) {
-	for key, l := range builtIn().languages {
-		for _, cause := range allCauses() {
-			if cause == "not-in-any-table" {
-				continue
-			}
-			parts := []string{"title", "what", "do"}
-			if isTLSCause(cause) {
-				parts = append(parts, "seen", "need", "forward")
-			}
-			for _, part := range parts {
-				if l.templates.Lookup(cause+"/"+part) == nil {
-					t.Errorf("%s: there is no text %s/%s", key, cause, part)
-				}
-			}
-		}
-		for _, needed := range []string{"generic/title", "generic/what", "generic/do", "subject", "other-language", "notice"} {
-			if l.templates.Lookup(needed) == nil {
-				t.Errorf("%s: there is no text %s", key, needed)
-			}
-		}
-	}
-}
-
 // The languages have the same texts of causes, and none is for a cause that is gone.
 func TestNoStrayTexts(t *testing.T) {
 	known := strings.Join(allCauses(), " ") + " " + generic + " " + relayed

@@ -36,7 +36,10 @@ func (t *texts) try() []error {
 	}
 	for _, key := range tableKeys() {
 		for _, f := range []Facts{{}, {Domain: "example.org", Host: "mx1.example.org", Needed: "1.3"}} {
-			note(t.tryCause(f.group(key)))
+			g := f.group(key)
+			note(t.tryCause(g))
+			_, err := t.explain(g)
+			note(t.hint(err))
 		}
 	}
 	return errs
@@ -69,7 +72,8 @@ func (t *texts) hint(err error) error {
 	}
 	err = located(err)
 	if what, _, found := strings.Cut(err.Error(), " in type "); found {
-		return fmt.Errorf("%s; the values that there are stand at the top of notice.tmpl as `tlsrelay config notices DIR` writes it", what)
+		return fmt.Errorf("%s; the values that there are stand at the top of notice.tmpl as `tlsrelay config notices DIR` writes it",
+			what)
 	}
 	return err
 }
@@ -120,7 +124,9 @@ func trial(cause string, kind queue.NoticeKind, much bool) queue.Notice {
 		e := queue.Evidence{
 			Host: "mx1.example.org", Remote: fmt.Sprintf("192.0.2.%d:25", 25+i), Cause: cause, Seen: "alert 70", Needed: "1.2", Probed: at,
 			Offers: "TLS 1.0, TLS 1.1", KeyExchange: "DHE", Proven: true, First: at, Last: at, Attempts: i,
-			Certificate: queue.CertificateFacts{Names: "a.example, b.example", Issuer: "CA", NotBefore: at, NotAfter: at.Add(time.Duration(i-1) * time.Hour)},
+			Certificate: queue.CertificateFacts{
+				Names: "a.example, b.example", Issuer: "CA", NotBefore: at, NotAfter: at.Add(time.Duration(i-1) * time.Hour),
+			},
 		}
 		r.Evidence = append(r.Evidence, e)
 	}

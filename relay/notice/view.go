@@ -46,8 +46,9 @@ type group struct {
 	Recipients []string
 	Count      int
 	Delay      bool
-	Expired    bool // given up because the lifetime ended
-	Page       bool // not a notice: a page about the cause, read while the message is tried or afterwards
+	Expired    bool          // given up because the lifetime ended
+	Page       bool          // not a notice: a page about the cause, read while the message is tried or afterwards
+	Lifetime   time.Duration // of a message; only on a page
 	Size       int64
 	Evidence   []evidence
 	Several    bool // more than one evidence
