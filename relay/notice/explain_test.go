@@ -5,24 +5,31 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tlsrelay/tlspolicy"
 )
 
-// One file a language with all that help pages say: in general, and of one domain.
+// One file a language with all that help pages say: in general, of one domain, and with the proof.
 func TestGoldenExplanations(t *testing.T) {
 	for _, lang := range []string{"en", "de"} {
 		var all strings.Builder
 		for _, cause := range tableKeys() {
-			for _, f := range []Facts{
+			facts := []Facts{
 				{Relay: "relay.example.net"},
-				{Relay: "relay.example.net", Domain: "example.org", Host: "mx1.example.org", Needed: "1.2"},
-			} {
+				{Relay: "relay.example.net", Domain: "example.org", Host: "mx1.example.org", Needed: "1.2", Lifetime: 72 * time.Hour},
+			}
+			if p, of := proofs[cause]; of {
+				f := facts[1]
+				f.Probed, f.Offers, f.KeyExchange, f.Certificate, f.Proven = arrived, p.Offers, p.KeyExchange, p.Certificate, true
+				facts = append(facts, f)
+			}
+			for _, f := range facts {
 				e, ok := Explain(lang, cause, f)
 				if !ok {
 					t.Fatalf("%s: no explanation of %s", lang, cause)
 				}
-				fmt.Fprintf(&all, "##### %s of %q: %s\n\n", cause, f.Domain, e.Title)
+				fmt.Fprintf(&all, "##### %s of %q, proven %v: %s\n\n", cause, f.Domain, f.Proven, e.Title)
 				for _, text := range []string{e.What, e.Todo, e.Postmaster} {
 					if text != "" {
 						all.WriteString(fill(text) + "\n")
