@@ -113,7 +113,7 @@ func trial(cause string, kind queue.NoticeKind, much bool) queue.Notice {
 	if !much {
 		return n
 	}
-	n.Item.Size, n.Item.Expires, n.Expired = 1_000_000, at.Add(72*time.Hour), kind == queue.NoticeFailure
+	n.Item.Size, n.Until, n.Expired = 1_000_000, at.Add(72*time.Hour), kind == queue.NoticeFailure
 	r := &n.Item.Recipients[0]
 	r.Attempts = 7
 	r.Last = queue.Outcome{
