@@ -50,6 +50,8 @@ func advice(path string, dst reflect.Value) string {
 			return fmt.Sprintf("write [[%s]] and its keys below", key)
 		}
 		return fmt.Sprintf("write [%s] once, in single brackets, and its keys below", key)
+	case reflect.Map:
+		return fmt.Sprintf("write [%s] and its keys below", key)
 	case reflect.Slice:
 		if isTable(dst.Type().Elem()) {
 			return fmt.Sprintf("write [[%s]], in double brackets, and its keys below", key)

@@ -160,6 +160,7 @@ type Route struct {
 type TLS struct {
 	Floor   Floor       `toml:"floor"`
 	Level   Level       `toml:"level"`
+	Probe   bool        `toml:"probe"` // servers whose TLS failed are asked over connections without mail
 	Domains []TLSDomain `toml:"domain"`
 }
 
@@ -191,7 +192,11 @@ type Queue struct {
 	Lifetime    Duration         `toml:"lifetime"`
 	Retry       []Duration       `toml:"retry"` // waits between attempts, at least one; the last repeats
 	DelayNotice OptionalDuration `toml:"delay_notice"`
-	FreeSpace   Size             `toml:"free_space"` // below it new mail is refused with 452
+
+	DelayNoticeProven OptionalDuration `toml:"delay_notice_proven"` // where a probe proves that TLS is the cause; under DelayNotice
+
+	FreeSpace       Size               `toml:"free_space"`                  // below it new mail is refused with 452
+	LifetimeByCause map[Cause]Duration `toml:"lifetime_by_cause,omitempty"` // at most Lifetime
 }
 
 // Log says how the log is written.

@@ -120,6 +120,11 @@ func (d *document) value(path string, v any, dst reflect.Value) {
 			d.table(path, m, dst)
 			return
 		}
+	case reflect.Map:
+		if m, ok := v.(map[string]any); ok {
+			d.mapping(path, m, dst)
+			return
+		}
 	case reflect.Slice:
 		if list, ok := asList(v); ok {
 			d.list(path, list, dst)
@@ -142,6 +147,17 @@ func (d *document) value(path string, v any, dst reflect.Value) {
 		}
 	}
 	d.problem(path, "%s does not fit here; %s", kindOf(v), advice(path, dst))
+}
+
+// mapping decodes a table whose keys are not those of a struct. The check of the keys is left to their type's validation.
+func (d *document) mapping(path string, src map[string]any, dst reflect.Value) {
+	all := reflect.MakeMap(dst.Type())
+	for key, v := range src {
+		one := reflect.New(dst.Type().Elem()).Elem()
+		d.value(child(path, key), v, one)
+		all.SetMapIndex(reflect.ValueOf(key).Convert(dst.Type().Key()), one)
+	}
+	dst.Set(all)
 }
 
 // list decodes a list into a new slice, so that nothing of the default's elements shows through.

@@ -165,11 +165,8 @@ func (k check) queue() {
 		k.problem(k.either("queue.lifetime", "queue.retry"),
 			"a lifetime of %s leaves no time for the first retry after %s; it must be longer", q.Lifetime, q.Retry[0])
 	}
-	if k.ok("queue.lifetime", "queue.delay_notice") && Duration(q.DelayNotice) >= q.Lifetime {
-		k.problem(k.either("queue.delay_notice", "queue.lifetime"),
-			"the delay notice (after %s) would not come before the lifetime (%s) ends; set delay_notice to less, or \"off\"",
-			Duration(q.DelayNotice), q.Lifetime)
-	}
+	k.delayNotices()
+	k.lifetimes()
 	within(k, "queue.free_space", q.FreeSpace, minFreeSpace, maxFreeSpace)
 }
 

@@ -26,6 +26,19 @@ func (s *Schedule) end(it *Item, cause string) time.Time {
 	return it.Expires
 }
 
+// Ends is when an item's lifetime ends for the first of its recipients that wait, as things stand.
+func (s *Schedule) Ends(it *Item) time.Time {
+	ends := it.Expires
+	for i := range it.Recipients {
+		if r := &it.Recipients[i]; !r.State.Done() {
+			if end := s.end(it, r.Last.Cause); end.Before(ends) {
+				ends = end
+			}
+		}
+	}
+	return ends
+}
+
 // next is when to try again a recipient that was deferred at now. pause is the time that the job would wait by itself.
 func (s *Schedule) next(it *Item, r *Recipient, now time.Time, pause time.Duration) time.Time {
 	next := nextAttempt(now, s.end(it, r.Last.Cause), pause)

@@ -94,6 +94,15 @@ func TestLifetimeByCause(t *testing.T) {
 	if tr.Recipients[0].Recipient.State != Failed || !tr.Notices[0].Until.Equal(epoch.Add(schedule.Lifetime)) {
 		t.Error("a longer lifetime than that of all mail")
 	}
+	item := jobFor(2, 1).Item
+	item.Recipients[0].Last, item.Recipients[1].Last = dns, version
+	if ends := s.Ends(&item); !ends.Equal(epoch.Add(time.Hour)) {
+		t.Errorf("ends %v", ends)
+	}
+	item.Recipients[1].State = Delivered
+	if ends := s.Ends(&item); !ends.Equal(item.Expires) {
+		t.Errorf("ends %v when nobody waits who would be given up sooner", ends)
+	}
 	tr = applied(jobFor(1, 2), []Outcome{version}, epoch.Add(59*time.Minute), s)
 	if got := tr.Recipients[0].Recipient.NextAttempt.Sub(epoch); got != time.Hour {
 		t.Errorf("the last attempt is after %v", got)

@@ -67,7 +67,8 @@ func newResolver(cfg *configs.DNS) (*dns.Cache, error) {
 	return dns.NewCache(client, dns.CacheOptions{}), nil
 }
 
-func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, known *known.Addresses, log *slog.Logger) (*delivery.Deliverer, error) {
+func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, known *known.Addresses, prober delivery.Prober,
+	log *slog.Logger) (*delivery.Deliverer, error) {
 	policy, err := policyOf(cfg)
 	if err != nil {
 		return nil, err
@@ -90,6 +91,7 @@ func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, know
 		Known:            known,
 		Now:              time.Now,
 		Log:              log,
+		Prober:           prober,
 
 		MessagesPerConnection: cfg.Delivery.MessagesPerConnection,
 		SourceNames:           sourceNamesOf(cfg),
@@ -227,6 +229,12 @@ func scheduleOf(cfg *configs.Config) queue.Schedule {
 	s := queue.Schedule{
 		Lifetime:    time.Duration(cfg.Queue.Lifetime),
 		DelayNotice: time.Duration(cfg.Queue.DelayNotice),
+
+		DelayNoticeProven: time.Duration(cfg.Queue.DelayNoticeProven),
+		LifetimeByCause:   make(map[string]time.Duration, len(cfg.Queue.LifetimeByCause)),
+	}
+	for cause, d := range cfg.Queue.LifetimeByCause {
+		s.LifetimeByCause[string(cause)] = time.Duration(d)
 	}
 	for _, d := range cfg.Queue.Retry {
 		s.Retry = append(s.Retry, time.Duration(d))

@@ -24,6 +24,7 @@ type (
 	Queue     = admin.Queue
 	Selection = admin.Selection
 	Message   = admin.Message
+	Evidence  = admin.Evidence
 	ID        = queue.ID
 	Exported  = folder.Exported
 	Exports   = folder.Summary
@@ -62,7 +63,8 @@ func OpenQueue(ctx context.Context, cfg *configs.Config, log *slog.Logger) (Queu
 		return nil, err
 	}
 	return &admin.Direct{
-		Store: store,
+		Schedule: func() queue.Schedule { return scheduleOf(cfg) },
+		Store:    store,
 		RetryNow: func(ctx context.Context, ids []queue.ID) (queue.Retried, error) {
 			return queue.RetryNow(ctx, store, cfg.Hostname, ids, time.Now())
 		},

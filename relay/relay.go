@@ -29,6 +29,7 @@ type Relay struct {
 	store     *spool.Store
 	signer    *dkim.Signer
 	scheduler *queue.Scheduler
+	diagnosis diagnosis
 	tenants   *tenant.Tenants
 	front     *submission.Server
 	control   net.Listener
@@ -70,7 +71,11 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 		return nil, err
 	}
 	r.signer.Use(keys)
-	parts, err := newLive(cfg, selfOf(cfg), nil, log)
+	r.diagnosis = newDiagnosis(&r.live, r.store, func(ctx context.Context, jobs []queue.JobKey) (queue.Retried, error) {
+		return r.scheduler.RetryJobs(ctx, jobs)
+	}, log)
+	r.live.watch = r.diagnosis.watch
+	parts, err := newLive(cfg, selfOf(cfg), nil, &r.diagnosis, log)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +126,17 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	start(&outbound, "scheduler", func() error { return r.scheduler.Run(deliveries) })
 	start(&inbound, "control socket", func() error {
-		return admin.Serve(ctx, r.control, &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Log: r.log}, r.tenants.Usages)
+		direct := &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Schedule: r.live.schedule, Log: r.log}
+		return admin.Serve(ctx, r.control, direct, r.tenants.Usages)
 	})
+	inbound.Go(func() { r.diagnosis.asker.Run(ctx) })
 	inbound.Go(func() { r.tenants.Keep(ctx, tenantsFile(r.cfg), r.log) })
 	if r.certificates != nil {
 		start(&inbound, "certificates", func() error { return r.certificates.Run(ctx) })
 	}
 	select {
 	case <-r.scheduler.Loaded():
+		inbound.Go(func() { r.diagnosis.watch.Run(ctx) })
 		start(&inbound, "listener", func() error { return r.front.Serve(ctx) })
 		stats := r.store.Stats()
 		r.log.Info("ready", "listeners", addresses(r.Addrs()), "queued", stats.Messages, "damaged", stats.Damaged)

@@ -100,8 +100,13 @@ func (l *logLines) find(t *testing.T, msg string) (map[string]any, string) {
 // testRelay runs a relay in which all mail goes to next; stop stops it.
 func testRelay(t *testing.T, dir, next string) (r *Relay, address string, log *logLines, stop func()) {
 	t.Helper()
+	return runRelay(t, testConfig(t, dir, next))
+}
+
+func runRelay(t *testing.T, cfg *configs.Config) (r *Relay, address string, log *logLines, stop func()) {
+	t.Helper()
 	log = &logLines{}
-	r, err := New(testConfig(t, dir, next), slog.New(slog.NewJSONHandler(log, nil)))
+	r, err := New(cfg, slog.New(slog.NewJSONHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

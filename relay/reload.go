@@ -14,6 +14,7 @@ import (
 	"tlsrelay/relay/delivery"
 	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
+	"tlsrelay/relay/watch"
 )
 
 // live is what a reload replaces as a whole: how mail is delivered, what notices say, when attempts are made. An attempt
@@ -25,16 +26,17 @@ type live struct {
 	deliverer *delivery.Deliverer
 	notifier  queue.Notifier
 	schedule  queue.Schedule
+	probes    bool // servers whose TLS failed are asked without mail
 }
 
-// newLive builds the parts for a relay. What was learnt of addresses stays known, and what the DNS said if old, which may be nil,
-// asks the same servers.
-func newLive(cfg *configs.Config, me self, old *live, log *slog.Logger) (*live, error) {
+// newLive builds the parts for a relay. Its deliverer asks d for probes. What was learnt of addresses stays known, and what the
+// DNS said if old, which may be nil, asks the same servers.
+func newLive(cfg *configs.Config, me self, old *live, d *diagnosis, log *slog.Logger) (*live, error) {
 	notifier, err := newNotifier(cfg, me.hostname, log)
 	if err != nil {
 		return nil, err
 	}
-	l := &live{dns: cfg.DNS, notifier: notifier, schedule: scheduleOf(cfg)}
+	l := &live{dns: cfg.DNS, notifier: notifier, schedule: scheduleOf(cfg), probes: cfg.TLS.Probe}
 	if old != nil && reflect.DeepEqual(old.dns, cfg.DNS) {
 		l.resolver = old.resolver
 	} else if l.resolver, err = newResolver(&cfg.DNS); err != nil {
@@ -43,12 +45,15 @@ func newLive(cfg *configs.Config, me self, old *live, log *slog.Logger) (*live, 
 	if l.known = known.New(time.Now); old != nil {
 		l.known = old.known
 	}
-	l.deliverer, err = newDeliverer(cfg, me, l.resolver, l.known, log)
+	l.deliverer, err = newDeliverer(cfg, me, l.resolver, l.known, d.way(l.probes), log)
 	return l, err
 }
 
-// current gives the scheduler the live parts of the moment.
-type current struct{ atomic.Pointer[live] }
+// current gives the scheduler the live parts of the moment, and tells the watch what attempts came to.
+type current struct {
+	atomic.Pointer[live]
+	watch *watch.Watch
+}
 
 // Site implements [queue.Deliverer].
 func (c *current) Site(destination string) (queue.Site, bool) {
@@ -76,7 +81,9 @@ func (l *liveLane) Deliver(ctx context.Context, job queue.Job, next func() (queu
 		l.Close()
 		l.of, l.Lane = now, now.deliverer.Open()
 	}
-	return l.Lane.Deliver(ctx, job, next)
+	report := l.Lane.Deliver(ctx, job, next)
+	l.c.watch.Attempted(job, report)
+	return report
 }
 
 // Close implements [queue.Lane].
@@ -100,7 +107,7 @@ func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 func (r *Relay) Reload(cfg *configs.Config) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	next, err := newLive(cfg, selfOf(r.cfg), r.live.Load(), r.log)
+	next, err := newLive(cfg, selfOf(r.cfg), r.live.Load(), &r.diagnosis, r.log)
 	if err != nil {
 		return err
 	}

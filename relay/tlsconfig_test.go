@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,11 +12,11 @@ import (
 // TestOnlyThePolicyWeakensTLS looks into the source: what decides how TLS is checked stands in tlspolicy, and the one place
 // that starts TLS as a client takes its configuration from the caller.
 func TestOnlyThePolicyWeakensTLS(t *testing.T) {
-	allowed := map[string]string{
-		"InsecureSkipVerify": "tlspolicy/decision.go",
-		"tls.Client(":        "relay/smtpclient/starttls.go",
-		"tls.Dial":           "",
-		"VerifyConnection":   "",
+	allowed := map[string][]string{
+		"InsecureSkipVerify": {"tlspolicy/decision.go"},
+		"tls.Client(":        {"relay/smtpclient/starttls.go", "tlspolicy/probe/line.go"}, // a probe carries no mail
+		"tls.Dial":           nil,
+		"VerifyConnection":   nil,
 	}
 	found := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
@@ -26,11 +27,11 @@ func TestOnlyThePolicyWeakensTLS(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for word, home := range allowed {
+		for word, homes := range allowed {
 			if !strings.Contains(string(text), word) {
 				continue
 			}
-			if filepath.ToSlash(path) != "../"+home {
+			if !slices.Contains(homes, strings.TrimPrefix(filepath.ToSlash(path), "../")) {
 				t.Errorf("%s says %s", path, word)
 			}
 			found++

@@ -142,7 +142,10 @@ func (c *queueShowCommand) Run(std streams) error {
 		if c.JSON {
 			return json.NewEncoder(std.out).Encode(m)
 		}
-		return printMessage(std.out, m, time.Now())
+		if err := printMessage(std.out, m, time.Now()); err != nil {
+			return err
+		}
+		return printEvidence(std.out, m)
 	})
 }
 

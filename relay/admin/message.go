@@ -16,7 +16,7 @@ type Message struct {
 	Sender     string      `json:"sender"` // "" is the null sender
 	Size       int64       `json:"size"`   // of the message as it goes out, in bytes
 	Arrived    time.Time   `json:"arrived"`
-	Expires    time.Time   `json:"expires"`
+	Expires    time.Time   `json:"expires"`               // the first of the recipients that are not done
 	Recipients []Recipient `json:"recipients"`            // those that are not done
 	Return     string      `json:"return,omitempty"`      // what the sender asked of failure notices, FULL or HDRS
 	EnvelopeID string      `json:"envelope_id,omitempty"` // the sender's own name for this mail
@@ -41,6 +41,8 @@ type Recipient struct {
 	Host        string    `json:"host"`
 	DelayTold   bool      `json:"delay_told"` // the sender knows that it takes longer
 	TLSFailed   bool      `json:"tls_failed"` // some attempt met broken TLS: never in clear text from then on
+
+	Evidence []Evidence `json:"evidence,omitempty"` // of the addresses at which TLS failed
 }
 
 // maxDiagnostic bounds what a listing shows of a remote's words, in bytes.
@@ -65,7 +67,7 @@ func newMessage(item *queue.Item) Message {
 		m.Recipients = append(m.Recipients, Recipient{
 			Address: r.Address, Notify: r.Notify.String(), Original: r.OriginalRecipient, State: r.State.String(), Attempts: r.Attempts, NextAttempt: r.NextAttempt.UTC(),
 			Cause: r.Last.Cause, Status: r.Last.Status, Diagnostic: queue.Printable(diagnostic), Host: queue.Printable(r.Last.Host),
-			DelayTold: r.DelayTold, TLSFailed: r.TLSFailed,
+			DelayTold: r.DelayTold, TLSFailed: r.TLSFailed, Evidence: newEvidence(r.Evidence),
 		})
 	}
 	return m

@@ -30,6 +30,7 @@ type Queue interface {
 type Direct struct {
 	Store    queue.Store
 	RetryNow func(ctx context.Context, ids []queue.ID) (queue.Retried, error) // makes messages due now
+	Schedule func() queue.Schedule                                            // nil: mail expires when its envelope says
 	Log      *slog.Logger                                                     // deletions are logged: they are the one way in which mail ends unseen
 	OnClose  func() error                                                     // nil: the store belongs to somebody else
 }
@@ -43,7 +44,7 @@ func (d *Direct) List(ctx context.Context, s Selection, fn func(Message) error) 
 	err := d.pages(ctx, s, func(items []queue.Item) error {
 		for i := range items {
 			if ended == nil {
-				ended = fn(newMessage(&items[i]))
+				ended = fn(d.message(&items[i]))
 			}
 		}
 		return ended
@@ -52,6 +53,16 @@ func (d *Direct) List(ctx context.Context, s Selection, fn func(Message) error) 
 		return ended
 	}
 	return err
+}
+
+// message shows an item. It expires with the first of its recipients.
+func (d *Direct) message(item *queue.Item) Message {
+	m := newMessage(item)
+	if d.Schedule != nil {
+		schedule := d.Schedule()
+		m.Expires = schedule.Ends(item).UTC()
+	}
+	return m
 }
 
 // pages calls fn with the selected items, a page at a time, until it fails. The place in the queue is kept by ID, so fn may delete

@@ -206,9 +206,11 @@ func (f *farm) startPostfix() {
 // gnutls is Exim, whose TLS is GnuTLS's, with this priority string.
 type gnutls string
 
-// eximMatrix has for each address a priority string and a certificate.
+// eximMatrix has for each address a priority string and a certificate. All addresses share one limit of connections, and mail and
+// probes come to all of them at once.
 const eximMatrix = `local_interfaces = <; %[1]s
 daemon_smtp_ports = %[2]d
+smtp_accept_max = 500
 queue_only
 tls_advertise_hosts = *
 tls_require_ciphers = ${if def:received_ip_address {${readfile{%[3]s/$received_ip_address.priority}{}}}{NORMAL}}

@@ -93,6 +93,19 @@ func (w *Watch) Attempted(job queue.Job, report queue.Report) {
 	}
 }
 
+// Servers gives how many servers there are for which mail waits.
+func (w *Watch) Servers() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, s := range w.servers {
+		if len(s.destinations) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // waitsForTLS reports whether an outcome leaves mail waiting for better TLS.
 func waitsForTLS(o *queue.Outcome) bool {
 	_, isTLS := tlspolicy.CauseOf(o.Cause)
