@@ -80,14 +80,19 @@ func (o *own) machine(addr netip.Addr) bool {
 // comesBack reports whether mail must not go to the i-th host, nor to those behind it, because one of the same preference is this
 // relay. If no host is better the attempt has failed.
 func (a *attempt) comesBack(ctx context.Context, hosts []host, i int) bool {
-	if hosts[i].route != nil || i > 0 && hosts[i].preference == hosts[i-1].preference {
-		return false
-	}
-	name, found := a.d.ownHost(ctx, hosts[i:])
+	name, found := a.d.ownAt(ctx, hosts, i)
 	if found && i == 0 {
-		a.note(trouble{Outcome: loop(a.job.Destination(), "its best host "+name+" is this relay itself"), weight: weightFinal})
+		a.note(trouble{Outcome: loopAt(a.job.Destination(), name), weight: weightFinal})
 	}
 	return found
+}
+
+// ownAt finds this relay among the hosts of the preference that begins with the i-th, if one does.
+func (d *Deliverer) ownAt(ctx context.Context, hosts []host, i int) (name string, found bool) {
+	if hosts[i].route != nil || i > 0 && hosts[i].preference == hosts[i-1].preference {
+		return "", false
+	}
+	return d.ownHost(ctx, hosts[i:])
 }
 
 // ownHost finds this relay among the hosts of the best preference. They are looked up together, dns.MaxHosts at most: a dead name
@@ -124,4 +129,8 @@ func (d *Deliverer) isOwn(ctx context.Context, h host) bool {
 // loop is the outcome when there is no host that is better than this relay.
 func loop(domain, why string) queue.Outcome {
 	return failed(queue.Loop, queue.StageDNS, "mail for "+domain+" would come back to this relay: "+why)
+}
+
+func loopAt(domain, host string) queue.Outcome {
+	return loop(domain, "its best host "+host+" is this relay itself")
 }

@@ -2,18 +2,19 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
 
+	"tlsrelay/queue"
 	"tlsrelay/relay/smtpclient"
 	"tlsrelay/tlspolicy"
 	"tlsrelay/tlspolicy/probe"
 )
 
 // Reach leads a new connection to the point where the server at t waits for a ClientHello, as an attempt would, and without a
-// word about mail. It is the way of a [probe.Prober]. The error is [probe.ErrNotOffered] where STARTTLS is not.
+// word about mail. It is the way of a [probe.Prober]. The error is [probe.ErrNotOffered] where STARTTLS is not, and
+// else a [*ReachError].
 func (d *Deliverer) Reach(ctx context.Context, t probe.Target) (net.Conn, error) {
 	h := host{name: t.Name, port: t.Addr.Port()}
 	if t.Anywhere {
@@ -21,7 +22,7 @@ func (d *Deliverer) Reach(ctx context.Context, t probe.Target) (net.Conn, error)
 	}
 	nc, err := d.dial(ctx, "", h, t.Addr.Addr())
 	if err != nil {
-		return nil, errors.New(dialTrouble(err).Detail)
+		return nil, &ReachError{dialTrouble(err).Outcome, err}
 	}
 	if t.Implicit {
 		return nc, nil
@@ -30,6 +31,9 @@ func (d *Deliverer) Reach(ctx context.Context, t probe.Target) (net.Conn, error)
 	ready, err := askTLS(ctx, c, d.helloFrom(nc.LocalAddr()))
 	if err != nil {
 		c.Quit(ctx)
+		if err != probe.ErrNotOffered {
+			err = &ReachError{sessionTrouble(err).Outcome, err}
+		}
 		return nil, err
 	}
 	return ready, nil
@@ -71,3 +75,20 @@ func (d *Deliverer) Trial(destination, hostname, remote string) (probe.Target, t
 	}
 	return h.target(at.Addr()), decision, true
 }
+
+// ReachError is why a server could not be asked about its TLS.
+type ReachError struct {
+	Outcome queue.Outcome // what the same trouble would be for a mail
+	err     error
+}
+
+// Error gives the trouble in the words that attempts have for it, without control characters.
+func (e *ReachError) Error() string {
+	if e.Outcome.Reply != "" {
+		return "the server answers " + queue.Printable(clip(e.Outcome.Reply))
+	}
+	return queue.Printable(clip(e.Outcome.Detail))
+}
+
+// Unwrap gives what went wrong.
+func (e *ReachError) Unwrap() error { return e.err }
