@@ -19,6 +19,7 @@ const (
 type commands struct {
 	Serve  serveCommand  `cmd:"" help:"Run the relay."`
 	Demo   demoCommand   `cmd:"" help:"Show the relay at work on this machine alone: good, old-TLS and no-TLS destinations, and the notice at the end."`
+	Check  checkCommand  `cmd:"" help:"Show which TLS the mail servers of a domain offer, and whether mail would be delivered to them."`
 	Queue  queueCommand  `cmd:"" help:"See and change what is queued."`
 	Config configCommand `cmd:"" help:"Check a configuration, or show the settings in force."`
 	User   userCommand   `cmd:"" help:"Accounts for SMTP AUTH."`

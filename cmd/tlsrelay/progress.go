@@ -27,10 +27,15 @@ type progress struct {
 
 // newProgress shows it on w if that is a terminal.
 func newProgress(w io.Writer) *progress {
-	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		w = nil
 	}
 	return startProgress(w, time.Now)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func startProgress(terminal io.Writer, now func() time.Time) *progress {
@@ -41,12 +46,19 @@ func startProgress(terminal io.Writer, now func() time.Time) *progress {
 func (p *progress) step(size int64) {
 	p.messages++
 	p.bytes += size
+	p.show(func() string {
+		return fmt.Sprintf("%d %s, %s", p.messages, plural(p.messages, "message"), bytesText(p.bytes))
+	})
+}
+
+// show shows the text if it is time for that.
+func (p *progress) show(text func() string) {
 	if p.terminal == nil || p.now().Before(p.next) {
 		return
 	}
 	p.next = p.now().Add(progressEvery)
 	p.clear()
-	fmt.Fprintf(p.terminal, "%d %s, %s", p.messages, plural(p.messages, "message"), bytesText(p.bytes))
+	fmt.Fprint(p.terminal, text())
 	p.shown = true
 }
 

@@ -34,6 +34,10 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"mail": scriptMail,
 	// damage DIR OLD NEW has a disk turn the text OLD into NEW in the one file of DIR that holds it.
 	"damage": scriptDamage,
+	// mailhost VAR NAME VERSION starts a mail server with one version of TLS, or none.
+	"mailhost": scriptHost,
+	// names VAR FILE starts a DNS server.
+	"names": scriptNames,
 }
 
 type scriptRelayKey struct{}

@@ -16,8 +16,7 @@ type Hop struct {
 	Routed      bool   // a route names it, no MX record
 	ImplicitTLS bool   // the session starts with the handshake
 	Login       bool   // the relay logs in to it
-
-	implicit bool // the domain itself, for want of an MX record
+	NoMX        bool   // it is the domain itself, for want of an MX record
 }
 
 // Hops gives the hosts that mail for domain (lower case, ASCII) would go to now, in order of preference. When there are none,
@@ -39,7 +38,7 @@ func (d *Deliverer) Hops(ctx context.Context, domain string) ([]Hop, queue.Outco
 
 // Addresses gives the addresses of a hop, those of both families mixed. When there are none, the outcome says why.
 func (d *Deliverer) Addresses(ctx context.Context, hop Hop) ([]netip.Addr, queue.Outcome) {
-	return d.addresses(ctx, host{name: hop.Name, implicit: hop.implicit})
+	return d.addresses(ctx, host{name: hop.Name, implicit: hop.NoMX})
 }
 
 // Decide gives the decision for mail to domain that goes to hop.

@@ -79,7 +79,7 @@ func (d *Deliverer) Trial(destination, hostname, remote string) (probe.Target, t
 // ReachError is why a server could not be asked about its TLS.
 type ReachError struct {
 	Outcome queue.Outcome // what the same trouble would be for a mail
-	err     error
+	Err     error         // what went wrong
 }
 
 // Error gives the trouble in the words that attempts have for it, without control characters.
@@ -90,5 +90,5 @@ func (e *ReachError) Error() string {
 	return queue.Printable(clip(e.Outcome.Detail))
 }
 
-// Unwrap gives what went wrong.
-func (e *ReachError) Unwrap() error { return e.err }
+// Unwrap gives Err.
+func (e *ReachError) Unwrap() error { return e.Err }
