@@ -39,7 +39,7 @@ func NewChecker(cfg *configs.Config, perAddress time.Duration, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDeliverer(cfg, selfOf(cfg), resolver, log)
+	d, err := newDeliverer(cfg, selfOf(cfg), resolver, nil, nil, log)
 	if err != nil {
 		resolver.Close()
 		return nil, err
