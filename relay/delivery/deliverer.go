@@ -29,6 +29,10 @@ type Options struct {
 	Now              func() time.Time
 	Log              *slog.Logger // nil: none
 
+	// Connect makes TCP connections; nil: the system does. Tests put a network in its place that lives in memory and in virtual
+	// time, where fifteen minutes of a tarpit take no time.
+	Connect func(ctx context.Context, d *net.Dialer, address string) (net.Conn, error)
+
 	MessagesPerConnection int // under 1: no limit but the age of the connection
 	SourceNames           map[netip.Addr]string
 	Domains               []Domain // with names that differ
@@ -53,21 +57,20 @@ type Deliverer struct {
 	log   *slog.Logger
 	known *known.Addresses
 	own   own
-
-	// tcp connects: the system does. Tests put a network in its place that lives in memory and in virtual time, where fifteen
-	// minutes of a tarpit take no time.
-	tcp func(ctx context.Context, d *net.Dialer, address string) (net.Conn, error)
 }
 
 // New makes a Deliverer.
 func New(o Options) *Deliverer {
-	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: o.Known, tcp: dialTCP}
+	d := &Deliverer{opts: o, terms: termsOf(&o), log: o.Log, known: o.Known}
 	d.own = own{listeners: o.Listeners, interfaces: o.Interfaces, now: o.Now}
 	if d.own.interfaces == nil {
 		d.own.interfaces = net.InterfaceAddrs
 	}
 	if d.known == nil {
 		d.known = known.New(o.Now)
+	}
+	if d.opts.Connect == nil {
+		d.opts.Connect = dialTCP
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)

@@ -23,7 +23,7 @@ func (d *Deliverer) dial(ctx context.Context, destination string, h host, addr n
 	if source, ok := d.sourceFor(destination, addr); ok {
 		sendFrom(&dialer, source)
 	}
-	return d.tcp(ctx, &dialer, netip.AddrPortFrom(addr, h.port).String())
+	return d.opts.Connect(ctx, &dialer, netip.AddrPortFrom(addr, h.port).String())
 }
 
 func dialTCP(ctx context.Context, d *net.Dialer, address string) (net.Conn, error) {

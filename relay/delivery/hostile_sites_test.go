@@ -12,6 +12,7 @@ import (
 
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
+	"tlsrelay/relay/memnet"
 	"tlsrelay/tlspolicy"
 )
 
@@ -101,7 +102,7 @@ func TestTarpitBesideAGoodHost(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{mx: map[string][]string{"good.test": {"192.0.2.1"}, "bad.test": {"192.0.2.2"}}}
-				w.at = map[string]func(*end){"192.0.2.1:25": good.serve, "192.0.2.2:25": bad.serve}
+				w.at = map[string]func(*memnet.End){"192.0.2.1:25": good.serve, "192.0.2.2:25": bad.serve}
 				st := startStation(t, dir, w)
 				for i := range 50 {
 					st.enqueue(t, fmt.Sprintf("b%d@bad.test", i))
@@ -149,7 +150,7 @@ func TestManyTarpitsBesideAGoodHost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{
 				mx: map[string][]string{"good.test": {"192.0.2.1"}, "known.test": {"192.0.2.2"}},
-				at: map[string]func(*end){"192.0.2.1:25": good.serve, "192.0.2.2:25": good.serve},
+				at: map[string]func(*memnet.End){"192.0.2.1:25": good.serve, "192.0.2.2:25": good.serve},
 			}
 			for s := range sites { // before the station starts: it reads these without a lock
 				addr := fmt.Sprintf("192.0.3.%d", s)

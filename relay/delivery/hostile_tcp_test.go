@@ -24,7 +24,7 @@ func (s socket) Reset() {
 	s.Close()
 }
 
-func (s socket) wait() { <-s.left }
+func (s socket) Wait() { <-s.left }
 
 // What the system's own connections do is what those in memory do.
 func TestHostileRemoteOverTCP(t *testing.T) {

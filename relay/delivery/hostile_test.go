@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/memnet"
 	"tlsrelay/tlspolicy"
 )
 
@@ -44,7 +45,7 @@ func measure(t *testing.T, h *tarpit, job queue.Job) (o queue.Outcome, bytes int
 
 // worldOf is a world with nothing but one domain, dest.test, and its mail host, which has an address for each tarpit.
 func worldOf(hosts ...*tarpit) *world {
-	w := &world{at: map[string]func(*end){}, mx: map[string][]string{}}
+	w := &world{at: map[string]func(*memnet.End){}, mx: map[string][]string{}}
 	for i, h := range hosts {
 		addr := fmt.Sprintf("192.0.2.%d", i+1)
 		w.at[addr+":25"] = h.serve
@@ -54,12 +55,10 @@ func worldOf(hosts ...*tarpit) *world {
 }
 
 func (w *world) deliverer(rule tlspolicy.Rule) *Deliverer {
-	d := New(Options{
+	return New(Options{
 		Hostname: "relay.test", Resolver: w, Policy: &tlspolicy.Policy{Default: rule}, Port: 25, PrivateAddresses: true, Connections: 20,
-		Now: time.Now,
+		Now: time.Now, Connect: w.connect,
 	})
-	d.tcp = w.connect
-	return d
 }
 
 // blameless checks what is said of the mail: that it is not the sender's or the recipient's fault.

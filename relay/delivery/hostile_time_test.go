@@ -49,16 +49,16 @@ func reads(bytes int, every time.Duration) func(*visit) {
 func TestHostileReader(t *testing.T) {
 	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS12, tls.VersionTLS13)
 	for name, act := range map[string]func(*visit){
-		"zero window":           func(v *visit) { v.wire.wait() },
+		"zero window":           func(v *visit) { v.wire.Wait() },
 		"a byte a minute":       reads(1, time.Minute),
 		"16 KB in two minutes":  reads(16<<10, 2*time.Minute),
-		"half closes":           func(v *visit) { v.wire.CloseWrite(); v.wire.wait() },
+		"half closes":           func(v *visit) { v.wire.CloseWrite(); v.wire.Wait() },
 		"resets in the middle":  func(v *visit) { io.CopyN(io.Discard, v.r, 1<<20); v.wire.Reset() },
-		"talks meanwhile":       func(v *visit) { go repeats("250 ok\r\n")(v); v.wire.wait() },
+		"talks meanwhile":       func(v *visit) { go repeats("250 ok\r\n")(v); v.wire.Wait() },
 		"goes on talking":       func(v *visit) { go repeats("250 ok\r\n")(v); v.readBody() },
-		"says 421 and no more":  func(v *visit) { v.say("421 4.3.2 no\r\n"); v.wire.wait() },
-		"says 552 and no more":  func(v *visit) { v.say("552 5.3.4 too much\r\n"); v.wire.wait() },
-		"says half and no more": func(v *visit) { v.say("550-5.3"); v.wire.wait() },
+		"says 421 and no more":  func(v *visit) { v.say("421 4.3.2 no\r\n"); v.wire.Wait() },
+		"says 552 and no more":  func(v *visit) { v.say("552 5.3.4 too much\r\n"); v.wire.Wait() },
+		"says half and no more": func(v *visit) { v.say("550-5.3"); v.wire.Wait() },
 	} {
 		for _, offers := range []string{"", "PIPELINING CHUNKING"} {
 			t.Run(name+" "+offers, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/memnet"
 	"tlsrelay/tlspolicy"
 )
 
@@ -109,7 +110,7 @@ func TestHostileHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				act := func(v *visit) {
-					v.wire.(*end).ready() // for the ClientHello: what comes before is seen to be out of place
+					v.wire.(*memnet.End).Ready() // for the ClientHello: what comes before is seen to be out of place
 					handshakes[name](v)
 				}
 				o, bytes, took := measure(t, &tarpit{tls: config, stage: "handshake", act: act}, jobTo("a@dest.test"))

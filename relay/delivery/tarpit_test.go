@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tlsrelay/relay/memnet"
 )
 
 // tarpit is a mail host that behaves well up to a stage, and then does something else instead of what it should.
@@ -32,7 +34,7 @@ type wire interface {
 	net.Conn
 	CloseWrite() error
 	Reset()
-	wait() // for the client to leave, without reading
+	Wait() // for the client to leave, without reading
 }
 
 // visit is one connection to a tarpit.
@@ -44,7 +46,7 @@ type visit struct {
 	taken int
 }
 
-func (h *tarpit) serve(e *end) { h.meet(e) }
+func (h *tarpit) serve(e *memnet.End) { h.meet(e) }
 
 func (h *tarpit) meet(w wire) {
 	v := &visit{tarpit: h, wire: w, nc: w, r: bufio.NewReader(w)}
@@ -177,7 +179,7 @@ func garbage(n int) string {
 // behaviours are what a remote may do at any stage.
 var behaviours = map[string]func(*visit){
 	"silence":               func(v *visit) { v.drain() },
-	"zero window":           func(v *visit) { v.wire.wait() },
+	"zero window":           func(v *visit) { v.wire.Wait() },
 	"closes":                func(*visit) {},
 	"resets":                func(v *visit) { v.wire.Reset() },
 	"half closes":           func(v *visit) { v.wire.CloseWrite(); v.drain() },
