@@ -16,7 +16,6 @@ import (
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
 	"tlsrelay/relay/delivery"
-	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/message"
 	"tlsrelay/relay/smtpclient"
@@ -67,8 +66,8 @@ func newResolver(cfg *configs.DNS) (*dns.Cache, error) {
 	return dns.NewCache(client, dns.CacheOptions{}), nil
 }
 
-func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, known *known.Addresses, prober delivery.Prober,
-	log *slog.Logger) (*delivery.Deliverer, error) {
+// newDeliverer makes a deliverer with the resolver, the memory of addresses and the way to connect of l.
+func (l *live) newDeliverer(cfg *configs.Config, me self, prober delivery.Prober, log *slog.Logger) (*delivery.Deliverer, error) {
 	policy, err := policyOf(cfg)
 	if err != nil {
 		return nil, err
@@ -80,7 +79,8 @@ func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, know
 	return delivery.New(delivery.Options{
 		Hostname:         me.hostname,
 		Listeners:        me.listeners,
-		Resolver:         resolver,
+		Resolver:         l.resolver,
+		Connect:          l.connect,
 		Policy:           policy,
 		Routes:           routes,
 		Port:             uint16(cfg.Delivery.Port),
@@ -88,7 +88,7 @@ func newDeliverer(cfg *configs.Config, me self, resolver delivery.Resolver, know
 		PrivateAddresses: cfg.Delivery.PrivateAddresses,
 		Connections:      cfg.Delivery.ConnectionsPerDestination,
 		Timeouts:         smtpclient.Timeouts{MaxSession: time.Duration(cfg.Delivery.TransactionTime)},
-		Known:            known,
+		Known:            l.known,
 		Now:              time.Now,
 		Log:              log,
 		Prober:           prober,

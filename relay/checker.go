@@ -39,7 +39,7 @@ func NewChecker(cfg *configs.Config, perAddress time.Duration, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDeliverer(cfg, selfOf(cfg), resolver, nil, nil, log)
+	d, err := (&live{resolver: resolver}).newDeliverer(cfg, selfOf(cfg), nil, log)
 	if err != nil {
 		resolver.Close()
 		return nil, err

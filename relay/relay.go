@@ -11,11 +11,7 @@ import (
 	"time"
 
 	"tlsrelay/configs"
-	"tlsrelay/queue"
-	"tlsrelay/queue/spool"
 	"tlsrelay/relay/admin"
-	"tlsrelay/relay/dkim"
-	"tlsrelay/relay/dns"
 	"tlsrelay/relay/submission"
 	"tlsrelay/relay/submission/dovecot"
 	"tlsrelay/relay/submission/tenant"
@@ -23,22 +19,17 @@ import (
 
 // Relay is a relay that is ready to run: its ports are bound, its spool is open.
 type Relay struct {
-	cfg       *configs.Config // of the start
-	live      current
-	log       *slog.Logger
-	store     *spool.Store
-	signer    *dkim.Signer
-	scheduler *queue.Scheduler
-	diagnosis diagnosis
-	tenants   *tenant.Tenants
-	front     *submission.Server
-	control   net.Listener
+	*outbound
+	cfg     *configs.Config // of the start
+	log     *slog.Logger
+	tenants *tenant.Tenants
+	front   *submission.Server
+	control net.Listener
 
 	certificates certificates    // of the listeners; nil if none has TLS
 	dovecot      *dovecot.Client // nil: there are only accounts of the relay's own
 
 	reloading sync.Mutex
-	retired   *dns.Cache // of the configuration before this one; nil: the same
 }
 
 // stopGrace is how long attempts and messages in transfer may go on after the order to stop.
@@ -47,7 +38,7 @@ const stopGrace = submission.StopGrace
 // New builds a relay. Whatever keeps it from starting (a busy port, a folder of somebody else, a missing certificate) is
 // an error here, and nothing stays open.
 func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
-	r := &Relay{cfg: cfg, log: log, signer: dkim.NewSigner(log)}
+	r := &Relay{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -59,40 +50,13 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err = secureDataDir(cfg); err != nil {
 		return nil, err
 	}
-	if r.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log, FreeSpace: int64(cfg.Queue.FreeSpace)}); err != nil {
+	if r.outbound, err = newOutbound(cfg, nil, log); err != nil {
 		return nil, err
 	}
 	certificate, err := r.listenerTLS(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := loadKeys(cfg)
-	if err != nil {
-		return nil, err
-	}
-	r.signer.Use(keys)
-	r.diagnosis = newDiagnosis(&r.live, r.store, func(ctx context.Context, jobs []queue.JobKey) (queue.Retried, error) {
-		return r.scheduler.RetryJobs(ctx, jobs)
-	}, log)
-	r.live.watch = r.diagnosis.watch
-	parts, err := newLive(cfg, selfOf(cfg), nil, &r.diagnosis, log)
-	if err != nil {
-		return nil, err
-	}
-	r.live.Store(parts)
-	r.scheduler = queue.NewScheduler(queue.SchedulerOptions{
-		Store:     r.store,
-		Deliverer: &r.live,
-		Notifier:  signedNotices{&r.live, r.signer, log},
-		Schedule:  r.live.schedule,
-		Workers:   cfg.Delivery.Connections,
-		Idle:      cfg.Delivery.IdleConnections,
-		KeepIdle:  time.Duration(cfg.Delivery.KeepIdle),
-		Grace:     stopGrace,
-		Owner:     cfg.Hostname,
-		Now:       time.Now,
-		Log:       log,
-	})
 	r.tenants = newTenants(cfg, log)
 	if cfg.Accounts.Dovecot != "" {
 		r.dovecot = dovecot.New(cfg.Accounts.Dovecot, log)
@@ -124,19 +88,17 @@ func (r *Relay) Run(ctx context.Context) error {
 			}
 		})
 	}
-	start(&outbound, "scheduler", func() error { return r.scheduler.Run(deliveries) })
+	start(&outbound, "scheduler", func() error { return r.outbound.run(deliveries) })
 	start(&inbound, "control socket", func() error {
 		direct := &admin.Direct{Store: r.store, RetryNow: r.scheduler.Retry, Schedule: r.live.schedule, Log: r.log}
 		return admin.Serve(ctx, r.control, direct, r.tenants.Usages)
 	})
-	inbound.Go(func() { r.diagnosis.asker.Run(ctx) })
 	inbound.Go(func() { r.tenants.Keep(ctx, tenantsFile(r.cfg), r.log) })
 	if r.certificates != nil {
 		start(&inbound, "certificates", func() error { return r.certificates.Run(ctx) })
 	}
 	select {
 	case <-r.scheduler.Loaded():
-		inbound.Go(func() { r.diagnosis.watch.Run(ctx) })
 		start(&inbound, "listener", func() error { return r.front.Serve(ctx) })
 		stats := r.store.Stats()
 		r.log.Info("ready", "listeners", addresses(r.Addrs()), "queued", stats.Messages, "damaged", stats.Damaged)
@@ -174,9 +136,8 @@ func (r *Relay) close() error {
 	if c, ok := r.certificates.(io.Closer); ok {
 		errs = append(errs, c.Close())
 	}
-	r.closeResolvers()
-	if r.store != nil {
-		errs = append(errs, r.store.Close())
+	if r.outbound != nil {
+		errs = append(errs, r.outbound.close())
 	}
 	return errors.Join(errs...)
 }

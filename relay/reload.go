@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type live struct {
 	dns       configs.DNS
 	resolver  *dns.Cache
 	known     *known.Addresses
+	connect   func(context.Context, *net.Dialer, string) (net.Conn, error) // nil: as the system does
 	deliverer *delivery.Deliverer
 	notifier  queue.Notifier
 	schedule  queue.Schedule
@@ -43,9 +45,9 @@ func newLive(cfg *configs.Config, me self, old *live, d *diagnosis, log *slog.Lo
 		return nil, err
 	}
 	if l.known = known.New(time.Now); old != nil {
-		l.known = old.known
+		l.known, l.connect = old.known, old.connect
 	}
-	l.deliverer, err = newDeliverer(cfg, me, l.resolver, l.known, d.way(l.probes), log)
+	l.deliverer, err = l.newDeliverer(cfg, me, d.way(l.probes), log)
 	return l, err
 }
 
@@ -107,15 +109,12 @@ func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 func (r *Relay) Reload(cfg *configs.Config) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	next, err := newLive(cfg, selfOf(r.cfg), r.live.Load(), &r.diagnosis, r.log)
-	if err != nil {
+	if err := r.outbound.reload(cfg, selfOf(r.cfg), r.log); err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings(time.Now()) {
 		r.log.Warn(w)
 	}
-	r.retire(r.live.Swap(next))
-	r.scheduler.Reconsider()
 	r.reloadKeys(cfg)
 	r.tenants.Configure(tenantRules(cfg))
 	if fixed := changedForRestart(r.cfg, cfg); len(fixed) > 0 {
@@ -124,29 +123,6 @@ func (r *Relay) Reload(cfg *configs.Config) error {
 		r.log.Info("the configuration was read again")
 	}
 	return nil
-}
-
-// retire keeps the resolver that old had until the next reload, for attempts under way, if the new parts have another one.
-func (r *Relay) retire(old *live) {
-	if old.resolver == r.live.Load().resolver {
-		return
-	}
-	if r.retired != nil {
-		r.retired.Close()
-	}
-	r.retired = old.resolver
-}
-
-// closeResolvers ends all questions to the DNS.
-func (r *Relay) closeResolvers() {
-	r.reloading.Lock()
-	defer r.reloading.Unlock()
-	if l := r.live.Load(); l != nil {
-		l.resolver.Close()
-	}
-	if r.retired != nil {
-		r.retired.Close()
-	}
 }
 
 // changedForRestart names what differs between the configuration of the start and a later one, and cannot change at run time.

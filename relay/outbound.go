@@ -1,0 +1,114 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tlsrelay/configs"
+	"tlsrelay/queue"
+	"tlsrelay/queue/spool"
+	"tlsrelay/relay/dkim"
+	"tlsrelay/relay/dns"
+)
+
+// outbound is the half of a relay that has mail in its store and sends it: all but listeners and sockets.
+type outbound struct {
+	live      current
+	store     *spool.Store
+	signer    *dkim.Signer
+	scheduler *queue.Scheduler
+	diagnosis diagnosis
+
+	mu      sync.Mutex
+	retired *dns.Cache // of the configuration before this one; nil: the same
+}
+
+// newOutbound opens the store and builds what works on it. world, which may be nil, stands for a configuration before this one:
+// its way to the DNS and to other servers.
+func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound, error) {
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	o := &outbound{signer: dkim.NewSigner(log)}
+	o.signer.Use(keys)
+	if o.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log, FreeSpace: int64(cfg.Queue.FreeSpace)}); err != nil {
+		return nil, err
+	}
+	o.diagnosis = newDiagnosis(&o.live, o.store, func(ctx context.Context, jobs []queue.JobKey) (queue.Retried, error) {
+		return o.scheduler.RetryJobs(ctx, jobs)
+	}, log)
+	o.live.watch = o.diagnosis.watch
+	parts, err := newLive(cfg, selfOf(cfg), world, &o.diagnosis, log)
+	if err != nil {
+		o.store.Close()
+		return nil, err
+	}
+	o.live.Store(parts)
+	o.scheduler = queue.NewScheduler(queue.SchedulerOptions{
+		Store:     o.store,
+		Deliverer: &o.live,
+		Notifier:  signedNotices{&o.live, o.signer, log},
+		Schedule:  o.live.schedule,
+		Workers:   cfg.Delivery.Connections,
+		Idle:      cfg.Delivery.IdleConnections,
+		KeepIdle:  time.Duration(cfg.Delivery.KeepIdle),
+		Grace:     stopGrace,
+		Owner:     cfg.Hostname,
+		Now:       time.Now,
+		Log:       log,
+	})
+	return o, nil
+}
+
+// run sends mail until ctx ends.
+func (o *outbound) run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { o.diagnosis.asker.Run(ctx) })
+	parts.Go(func() {
+		select {
+		case <-o.scheduler.Loaded():
+			o.diagnosis.watch.Run(ctx)
+		case <-ctx.Done():
+		}
+	})
+	return o.scheduler.Run(ctx)
+}
+
+// reload has attempts go by a new configuration from now on.
+func (o *outbound) reload(cfg *configs.Config, me self, log *slog.Logger) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	next, err := newLive(cfg, me, o.live.Load(), &o.diagnosis, log)
+	if err != nil {
+		return err
+	}
+	o.retire(o.live.Swap(next))
+	o.scheduler.Reconsider()
+	return nil
+}
+
+// retire keeps the resolver that old had until the next reload, for attempts under way, if the new parts have another one.
+func (o *outbound) retire(old *live) {
+	if old.resolver == o.live.Load().resolver {
+		return
+	}
+	if o.retired != nil {
+		o.retired.Close()
+	}
+	o.retired = old.resolver
+}
+
+// close ends all questions to the DNS, and closes the store.
+func (o *outbound) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.live.Load().resolver.Close()
+	if o.retired != nil {
+		o.retired.Close()
+	}
+	return o.store.Close()
+}
