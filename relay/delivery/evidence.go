@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"tlsrelay/queue"
 	"tlsrelay/tlspolicy"
@@ -42,11 +43,31 @@ func (a *attempt) investigate(h host, addr netip.Addr, t trouble) trouble {
 	if r := a.d.ask(h.target(addr)); r != nil {
 		cause, e.Proven = r.Settle(decision, cause)
 		testify(&e, r)
-		t.Cause, t.Status, t.TLS.Proven = cause.Key, cause.Status, e.Proven
+	} else {
+		cause, e.Proven = a.provenBefore(e.Remote, cause)
 	}
+	t.Cause, t.Status, t.TLS.Proven = cause.Key, cause.Status, e.Proven
 	e.Cause = cause.Key
 	a.evidence = append(slices.DeleteFunc(a.evidence, func(other queue.Evidence) bool { return other.Remote == e.Remote }), e)
 	return t
+}
+
+// proofAge is for how long a probe proves the cause where attempts go on to fail in the same way. The next one comes before.
+const proofAge = 24 * time.Hour
+
+// provenBefore settles a cause by what an attempt at the job before knew of a probe that is forgotten by now, as it is after some
+// hours or a restart.
+func (a *attempt) provenBefore(remote string, cause tlspolicy.Cause) (tlspolicy.Cause, bool) {
+	for _, i := range a.job.Recipients {
+		for _, e := range a.job.Item.Recipients[i].Evidence {
+			before, ok := tlspolicy.CauseOf(e.Cause)
+			if e.Remote == remote && e.Proven && ok && (cause == before || cause == tlspolicy.HandshakeFailed) &&
+				a.d.opts.Now().Sub(e.Probed) < proofAge {
+				return before, true
+			}
+		}
+	}
+	return cause, false
 }
 
 // ask gives what a probe has found out about a target, or nil and asks for a probe.

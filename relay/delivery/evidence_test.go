@@ -109,6 +109,37 @@ func TestProbeSettlesTheCause(t *testing.T) {
 	want(t, r.Outcomes[0], "deferred tls-handshake 4.7.5")
 }
 
+// What was proven stays so for a while when the probe is forgotten, unless attempts fail in another way.
+func TestProofOutlivesTheProbe(t *testing.T) {
+	host := (&mx{tls: weak(t, newAuthority(t))}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	o := &oracle{}
+	n.opts.Prober = o
+	for _, tc := range []struct {
+		name   string
+		before queue.Evidence
+		want   string
+		proven bool
+	}{
+		{"a while ago", queue.Evidence{Remote: host.addr, Cause: "tls-version", Proven: true, Probed: time.Now().Add(-8 * time.Hour)},
+			"deferred tls-version 4.7.5", true},
+		{"days ago", queue.Evidence{Remote: host.addr, Cause: "tls-version", Proven: true, Probed: time.Now().Add(-48 * time.Hour)},
+			"deferred tls-handshake 4.7.5", false},
+		{"not proven", queue.Evidence{Remote: host.addr, Cause: "tls-version", Probed: time.Now()}, "deferred tls-handshake 4.7.5", false},
+		{"elsewhere", queue.Evidence{Remote: "192.0.2.1:25", Cause: "tls-version", Proven: true, Probed: time.Now()},
+			"deferred tls-handshake 4.7.5", false},
+	} {
+		job := jobTo("a@dest.test")
+		job.Item.Recipients[0].Evidence = []queue.Evidence{tc.before}
+		asked := len(o.asked)
+		r := report(t, n.opts, job)
+		want(t, r.Outcomes[0], tc.want)
+		if r.Outcomes[0].TLS.Proven != tc.proven || r.Evidence[0].Proven != tc.proven || len(o.asked) != asked+1 {
+			t.Errorf("%s: %+v, asked %d times", tc.name, r.Evidence, len(o.asked)-asked)
+		}
+	}
+}
+
 // A probe that could not ask anything proves nothing; one that finds no STARTTLS agrees with an attempt that found none.
 func TestProbeWithoutAnswers(t *testing.T) {
 	host := (&mx{}).start(t, "127.0.0.11", "0")

@@ -31,17 +31,24 @@ func (noNotices) Compose(n queue.Notice, _ queue.ID, _ time.Time, _ io.Reader) (
 
 func startStation(t *testing.T, dir string, w *world) *station {
 	t.Helper()
+	return openStation(t, dir, queue.SchedulerOptions{
+		Deliverer: w.deliverer(tlspolicy.Rule{}), Notifier: noNotices{},
+		Schedule: func() queue.Schedule {
+			return queue.Schedule{Retry: []time.Duration{5 * time.Minute, time.Hour}, Lifetime: 72 * time.Hour}
+		},
+	})
+}
+
+// openStation runs a scheduler with a deliverer, a notifier and a schedule.
+func openStation(t *testing.T, dir string, o queue.SchedulerOptions) *station {
+	t.Helper()
 	store, err := spool.Open(dir, spool.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := &station{store: store, Scheduler: queue.NewScheduler(queue.SchedulerOptions{
-		Store: store, Deliverer: w.deliverer(tlspolicy.Rule{}), Notifier: noNotices{},
-		Schedule: func() queue.Schedule {
-			return queue.Schedule{Retry: []time.Duration{5 * time.Minute, time.Hour}, Lifetime: 72 * time.Hour}
-		},
-		Workers: 200, Idle: 200, KeepIdle: 5 * time.Second, Grace: 10 * time.Second, Owner: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	})}
+	o.Store, o.Workers, o.Idle, o.KeepIdle, o.Grace = store, 200, 200, 5*time.Second, 10*time.Second
+	o.Owner, o.Now, o.Log = "test", time.Now, slog.New(slog.DiscardHandler)
+	st := &station{store: store, Scheduler: queue.NewScheduler(o)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- st.Run(ctx) }()

@@ -109,7 +109,7 @@ func (v *visit) extensions() string {
 	for _, word := range strings.Fields(v.offers) {
 		text += "250-" + word + "\r\n"
 	}
-	if v.nc == v.wire {
+	if v.nc == v.wire && v.tls != nil {
 		text += "250-STARTTLS\r\n"
 	}
 	return text + "250 HELP\r\n"

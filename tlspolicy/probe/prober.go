@@ -139,7 +139,7 @@ func (p *Prober) leave(t Target, r *run) {
 
 // keep tells how long a result is good for.
 func (p *Prober) keep(r *Result) time.Duration {
-	if r.Trouble != "" || len(r.Offered()) == 0 {
+	if r.STARTTLS != No && (r.Trouble != "" || len(r.Offered()) == 0) {
 		return min(keepTrouble, p.opts.Keep)
 	}
 	return p.opts.Keep
