@@ -18,11 +18,12 @@ type finished struct {
 
 // report is what a worker tells the scheduler after an attempt.
 type report struct {
-	worker *worker
-	ended  []finished
-	health Health
-	why    Outcome // with HealthBad
-	more   bool    // the worker has its next job already
+	worker   *worker
+	ended    []finished
+	health   Health
+	why      Outcome    // with HealthBad
+	evidence []Evidence // likewise
+	more     bool       // the worker has its next job already
 }
 
 // claimed is a job that a worker has in its hands.
@@ -125,6 +126,7 @@ func (s *Scheduler) attempt(ctx context.Context, lane Lane, c claimed, next func
 	if e.health = done.Site; done.Site == HealthBad {
 		e.why = done.Outcomes[0]
 		e.why.End = now
+		e.evidence = done.Evidence
 	}
 	var t Transition
 	if ctx.Err() == nil {

@@ -23,7 +23,7 @@ type Evidence struct {
 	Certificate CertificateFacts // that the probe saw, or with which the latest handshake failed
 
 	First, Last time.Time // of the attempts that failed there
-	Attempts    int
+	Attempts    int       // 0: another message was tried there, and this one put off for it
 }
 
 // CertificateFacts is what a host's certificate says.
@@ -76,7 +76,13 @@ func (j Job) evidence(seen []Evidence) []Evidence {
 // and is the evidence of an address with what a later attempt saw there.
 func (e Evidence) and(later Evidence) Evidence {
 	sum := later
-	sum.First, sum.Attempts = e.First, e.Attempts+later.Attempts
+	sum.Attempts += e.Attempts
+	if e.Attempts > 0 {
+		sum.First = e.First
+	}
+	if e.Attempts > 0 && later.Attempts == 0 {
+		sum.Last = e.Last
+	}
 	if later.Certificate.NotAfter.IsZero() {
 		sum.Certificate = e.Certificate
 	}
@@ -85,6 +91,15 @@ func (e Evidence) and(later Evidence) Evidence {
 		sum.Proven = e.Proven && e.Cause == later.Cause
 	}
 	return sum
+}
+
+// ofNoAttempt is the evidence for messages that are put off because of what another one met.
+func ofNoAttempt(seen []Evidence) []Evidence {
+	told := slices.Clone(seen)
+	for i := range told {
+		told[i].Attempts = 0
+	}
+	return told
 }
 
 // clip bounds the texts.

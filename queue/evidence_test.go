@@ -66,6 +66,32 @@ func TestEvidenceIsSharedAndStays(t *testing.T) {
 	}
 }
 
+// What another message met tells a message that is put off of the server, and is no attempt of its own.
+func TestEvidenceOfAnotherMessage(t *testing.T) {
+	at := func(minutes int) time.Time { return epoch.Add(time.Duration(minutes) * time.Minute) }
+	own := seen("192.0.2.1:25", "tls-handshake", at(5))
+	told := ofNoAttempt([]Evidence{seen("192.0.2.1:25", "tls-version", at(10)).probed(at(9), "TLS 1.0", true)})
+	for name, tc := range map[string]struct {
+		known       []Evidence
+		seen        []Evidence
+		first, last time.Time
+		attempts    int
+	}{
+		"never tried itself":     {nil, told, at(10), at(10), 0},
+		"tried before":           {[]Evidence{own}, told, at(5), at(5), 1},
+		"tried later":            {told, []Evidence{seen("192.0.2.1:25", "tls-version", at(20))}, at(20), at(20), 1},
+		"told of it again":       {told, told, at(10), at(10), 0},
+		"tried before and after": {[]Evidence{own}, []Evidence{seen("192.0.2.1:25", "tls-version", at(20))}, at(5), at(20), 2},
+	} {
+		job := jobFor(1, 2)
+		job.Item.Recipients[0].Evidence = tc.known
+		got := Apply(job, Report{Outcomes: []Outcome{{}}, Evidence: tc.seen}, at(20), schedule).Recipients[0].Recipient.Evidence
+		if len(got) != 1 || !got[0].First.Equal(tc.first) || !got[0].Last.Equal(tc.last) || got[0].Attempts != tc.attempts || got[0].Cause != "tls-version" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestEvidenceOfRecipientsTriedApart(t *testing.T) {
 	job := jobFor(2, 3)
 	job.Item.Recipients[0].Attempts = 1

@@ -9,14 +9,21 @@ import (
 // postponeBatch is how many jobs one commit defers.
 const postponeBatch = 200
 
+// setback is what a message met at a site that rests since.
+type setback struct {
+	why      Outcome
+	evidence []Evidence // of no attempt, for other messages
+	rested   time.Time  // when the site may be tried again
+}
+
 // postpone defers jobs as if each had met what another message met at their site, and gives the hints for them. A message whose
 // lifetime is over ends by it if its site was tried since its time had come; otherwise it waits until the site has rested, for
 // an attempt of its own.
-func (s *Scheduler) postpone(ctx context.Context, jobs []jobRef, why Outcome, rested time.Time) []DueJob {
+func (s *Scheduler) postpone(ctx context.Context, jobs []jobRef, met setback) []DueJob {
 	var due []DueJob
 	for len(jobs) > 0 && ctx.Err() == nil {
 		n := min(len(jobs), postponeBatch)
-		due = append(due, s.postponePage(ctx, jobs[:n], why, rested)...)
+		due = append(due, s.postponePage(ctx, jobs[:n], met)...)
 		jobs = jobs[n:]
 	}
 	return due
@@ -28,7 +35,7 @@ type postponed struct {
 	t Transition
 }
 
-func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome, rested time.Time) []DueJob {
+func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, met setback) []DueJob {
 	var due []DueJob
 	var page []postponed
 	batch := &Batch{}
@@ -42,16 +49,16 @@ func (s *Scheduler) postponePage(ctx context.Context, jobs []jobRef, why Outcome
 			continue
 		}
 		schedule := s.opts.Schedule()
-		if !now.Before(schedule.end(&c.job.Item, why.Cause)) && c.due().After(why.End) {
+		if !now.Before(schedule.end(&c.job.Item, met.why.Cause)) && c.due().After(met.why.End) {
 			s.release(context.WithoutCancel(ctx), c.key, c.token)
-			due = append(due, DueJob{c.key, rested})
+			due = append(due, DueJob{c.key, met.rested})
 			continue
 		}
 		outcomes := make([]Outcome, len(c.job.Recipients))
 		for i := range outcomes {
-			outcomes[i] = why
+			outcomes[i] = met.why
 		}
-		p := postponed{c, Apply(c.job, Report{Outcomes: outcomes}, now, schedule)}
+		p := postponed{c, Apply(c.job, Report{Outcomes: outcomes, Evidence: met.evidence}, now, schedule)}
 		page = append(page, p)
 		batch.Update = append(batch.Update, Update{c.key, c.token, p.t.Recipients})
 	}

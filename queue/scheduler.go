@@ -157,8 +157,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.running.Go(func() { s.work(attempts, w) })
 		}
 		for at, jobs := range r.restingJobs(stamp(now)) {
-			why, rested := *at.why, time.Unix(0, at.resting)
-			s.running.Go(func() { s.returned <- returned{at, s.postpone(attempts, jobs, why, rested)} })
+			met := setback{*at.why, at.evidence, time.Unix(0, at.resting)}
+			s.running.Go(func() { s.returned <- returned{at, s.postpone(attempts, jobs, met)} })
 		}
 		for _, destination := range r.questions() {
 			s.running.Go(func() { s.answers <- answer{destination, s.opts.Deliverer.Resolve(attempts, destination)} })
@@ -235,6 +235,7 @@ func (s *Scheduler) judge(r *ready, e report, now time.Time) {
 			return
 		}
 		pause := at.rest(now, e.why, s.opts.Schedule())
+		at.evidence = ofNoAttempt(e.evidence)
 		r.atRest[at] = struct{}{}
 		s.opts.Log.Warn("site rests", "site", Printable(at.Name), "pause", pause.Round(time.Second).String(),
 			"waiting", at.jobs.len(), "cause", e.why.Cause, "reply", Printable(e.why.Reply), "detail", Printable(e.why.Detail))

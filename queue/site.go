@@ -17,14 +17,15 @@ type site struct {
 	proven bool // an attempt went well, and none has shown since that it does not work
 	parked bool // it stands in ready.parked
 
-	window  window
-	bucket  bucket
-	pauses  int      // suspensions since an attempt went well
-	resting int64    // suspended until then, as a stamp
-	why     *Outcome // of the attempt after which it was suspended
-	putting bool     // jobs are being postponed
-	inTurn  bool     // it stands in ready.turn
-	alarm   int64    // the earliest time for which it stands in ready.paused; math.MaxInt64 if it does not
+	window   window
+	bucket   bucket
+	pauses   int        // suspensions since an attempt went well
+	resting  int64      // suspended until then, as a stamp
+	why      *Outcome   // of the attempt after which it was suspended
+	evidence []Evidence // that it saw, of no attempt
+	putting  bool       // jobs are being postponed
+	inTurn   bool       // it stands in ready.turn
+	alarm    int64      // the earliest time for which it stands in ready.paused; math.MaxInt64 if it does not
 }
 
 // The bounds of a window, and of the pauses when a site does not work at all.
@@ -109,7 +110,7 @@ func (s *site) rest(now time.Time, why Outcome, schedule Schedule) time.Duration
 }
 
 // awake ends the rest, and forgets that there was any.
-func (s *site) awake() { s.resting, s.why, s.pauses = math.MinInt64, nil, 0 }
+func (s *site) awake() { s.resting, s.why, s.evidence, s.pauses = math.MinInt64, nil, nil, 0 }
 
 // bucket spreads attempts over the minutes: one may start each minute/perMinute, and a tenth of a minute's worth at once after
 // a quiet time.

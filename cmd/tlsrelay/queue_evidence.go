@@ -36,7 +36,11 @@ func writeEvidence(b *strings.Builder, e *relay.Evidence) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(b, "       %-13s "+format+"\n", append([]any{what}, args...)...)
 	}
-	line("attempts", "%d, from %s to %s", e.Attempts, minute(e.First), minute(e.Last))
+	if e.Attempts > 0 {
+		line("attempts", "%d, from %s to %s", e.Attempts, minute(e.First), minute(e.Last))
+	} else {
+		line("attempts", "none: another message failed there, the last time %s", minute(e.Last))
+	}
 	if e.Seen != "" {
 		line("seen", "%s", e.Seen)
 	}

@@ -32,7 +32,7 @@ func TestShowPrintsEvidence(t *testing.T) {
 	const one = `{"host":"mx.example","address":"192.0.2.1:25","cause":"tls-version","seen":"alert 70 (protocol version not supported)","needed":"1.2","proven":true,` +
 		`"probed":"2026-03-01T12:00:00Z","offers":"TLS 1.0, TLS 1.1","key_exchange":"ECDHE, RSA","first":"2026-03-01T11:00:00Z","last":"2026-03-01T13:00:00Z","attempts":3,` +
 		`"certificate":{"names":"mx.example","issuer":"CN=An Authority","not_after":"2027-03-01T12:00:00Z"}}`
-	const bare = `{"host":"mx2.example","address":"192.0.2.2:25","cause":"tls-handshake","needed":"1.2","first":"2026-03-01T11:00:00Z","last":"2026-03-01T11:00:00Z","attempts":1}`
+	const bare = `{"host":"mx2.example","address":"192.0.2.2:25","cause":"tls-handshake","needed":"1.2","first":"2026-03-01T11:00:00Z","last":"2026-03-01T11:00:00Z","attempts":0}`
 	var m relay.Message
 	text := `{"recipients":[{"address":"b@x","evidence":[` + one + `,` + bare + `]},{"address":"c@x","evidence":[` + one + `,` + bare + `]},{"address":"d@y"}]}`
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -50,7 +50,7 @@ func TestShowPrintsEvidence(t *testing.T) {
 		"       key exchange  ECDHE, RSA\n" +
 		"       certificate   for mx.example, by CN=An Authority, valid until 2027-03-01\n" +
 		"    mx2.example at 192.0.2.2:25: tls-handshake\n" +
-		"       attempts      1, from " + local("2026-03-01 11:00") + " to " + local("2026-03-01 11:00") + "\n" +
+		"       attempts      none: another message failed there, the last time " + local("2026-03-01 11:00") + "\n" +
 		"       needed        TLS 1.2 or newer\n"
 	var out strings.Builder
 	if err := printEvidence(&out, m); err != nil || out.String() != want {

@@ -20,7 +20,7 @@ type Evidence struct {
 	Certificate *Certificate `json:"certificate,omitempty"` // left out: none was seen
 	First       time.Time    `json:"first"`
 	Last        time.Time    `json:"last"`
-	Attempts    int          `json:"attempts"` // that failed there
+	Attempts    int          `json:"attempts"` // that failed there; 0: those of other messages, for which this one was put off
 }
 
 // Certificate is what a host's certificate says.

@@ -29,6 +29,8 @@ type attempt struct {
 	decision tlspolicy.Decision
 	start    time.Time
 
+	demanding bool // the message asks for better TLS than its destination does
+
 	left      []int                 // recipients without a final outcome
 	outcomes  map[int]queue.Outcome // final ones, and the latest temporary one of recipients that are left
 	worst     trouble               // the most telling trouble with a host so far
@@ -56,6 +58,7 @@ func (d *Deliverer) newAttempt(job queue.Job, next func() (queue.Job, bool)) *at
 		left:     job.Recipients,
 		start:    d.opts.Now(),
 	}
+	usual := a.decision.Level
 	for _, i := range job.Recipients {
 		if job.Item.Recipients[i].TLSFailed {
 			a.decision = a.decision.WithoutClearText()
@@ -64,6 +67,7 @@ func (d *Deliverer) newAttempt(job queue.Job, next func() (queue.Job, bool)) *at
 	if job.Item.RequireTLS {
 		a.decision = a.decision.Authenticated()
 	}
+	a.demanding = job.Item.RequireTLS || a.decision.Level != usual
 	return a
 }
 

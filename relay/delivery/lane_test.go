@@ -190,3 +190,17 @@ func TestNextMessageAhead(t *testing.T) {
 		})
 	}
 }
+
+// Mail whose TLS failed before asks for more than other mail only where others may go in clear text.
+func TestHealthAfterBrokenTLS(t *testing.T) {
+	bad := (&mx{tls: newAuthority(t).server(t, "mx1.dest.test", tls.VersionTLS10, tls.VersionTLS11)}).start(t, "127.0.0.11", "0")
+	for level, want := range map[tlspolicy.Level]queue.Health{tlspolicy.Required: queue.HealthBad, tlspolicy.Opportunistic: queue.HealthUnknown} {
+		n := newNetwork(t, 1, bad.port())
+		n.opts.Policy = &tlspolicy.Policy{Default: tlspolicy.Rule{Level: level}}
+		job := jobTo("a@dest.test")
+		job.Item.Recipients[0].TLSFailed = true
+		if r := report(t, n.opts, job); r.Site != want {
+			t.Errorf("%v: health %v", level, r.Site)
+		}
+	}
+}

@@ -76,14 +76,9 @@ func (a *attempt) health(ctx context.Context) queue.Health {
 	switch {
 	case a.answered:
 		return queue.HealthGood
-	case a.spoke, ctx.Err() != nil, a.demanding(), a.worst.weight == 0, a.worst.Result != queue.ResultDeferred,
+	case a.spoke, ctx.Err() != nil, a.demanding, a.worst.weight == 0, a.worst.Result != queue.ResultDeferred,
 		a.worst.Cause == queue.LocalTrouble.Key:
 		return queue.HealthUnknown
 	}
 	return queue.HealthBad
-}
-
-// demanding reports whether the message asks for better TLS than its destination does.
-func (a *attempt) demanding() bool {
-	return a.job.Item.RequireTLS || slices.ContainsFunc(a.job.Recipients, func(i int) bool { return a.job.Item.Recipients[i].TLSFailed })
 }
