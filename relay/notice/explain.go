@@ -15,9 +15,10 @@ import (
 // command, and stays as it is. Who shows it escapes it.
 type Explanation struct {
 	Title      string // "The server supports neither TLS 1.2 nor TLS 1.3"
-	What       string // what happened, and whose fault it is; and why a message comes back late, if it does with this cause
+	What       string // what happened, and whose fault it is
 	Todo       string // what the sender can do
 	Postmaster string // for the administrator of the other server; "" if there is nothing to tell them
+	Patience   string // why a message comes back late; "" for causes with which it does not
 }
 
 // Facts is what is known of a cause at one destination. The zero Facts make a general explanation. Text in it may be a
@@ -71,7 +72,7 @@ func (t *texts) explain(g group) (e Explanation, err error) {
 		if err != nil {
 			return Explanation{}, err
 		}
-		e.What += "\n\n" + harmless(patience)
+		e.Patience = harmless(patience)
 	}
 	return e, nil
 }

@@ -30,7 +30,7 @@ func TestGoldenExplanations(t *testing.T) {
 					t.Fatalf("%s: no explanation of %s", lang, cause)
 				}
 				fmt.Fprintf(&all, "##### %s of %q, proven %v: %s\n\n", cause, f.Domain, f.Proven, e.Title)
-				for _, text := range []string{e.What, e.Todo, e.Postmaster} {
+				for _, text := range []string{e.What, e.Patience, e.Todo, e.Postmaster} {
 					if text != "" {
 						all.WriteString(fill(text) + "\n")
 					}
@@ -52,7 +52,7 @@ func TestExplainNeedsNoFacts(t *testing.T) {
 			if (e.Postmaster == "") && isTLSCause(cause) {
 				t.Errorf("%s: %s has nothing for the postmaster", lang, cause)
 			}
-			all := strings.Join([]string{e.Title, e.What, e.Todo, e.Postmaster}, " ")
+			all := strings.Join([]string{e.Title, strings.TrimSpace(e.What + " " + e.Patience), e.Todo, e.Postmaster}, " ")
 			all = regexp.MustCompile(`(?m)^    .*`).ReplaceAllString(all, "")
 			for _, bad := range []string{"  ", "?", "<no value>", "%!", " .", " ,", "0 KB"} {
 				if strings.Contains(all, bad) {
@@ -79,7 +79,7 @@ func TestExplainKnowsTheTables(t *testing.T) {
 func TestExplainIsHarmless(t *testing.T) {
 	evil := "x\x1b[2J\u202e\r\n    # rm <b>"
 	e, ok := Explain("de", "certificate-name", Facts{Relay: evil, Domain: evil, Host: evil, Needed: evil, Offers: evil})
-	all := strings.Join([]string{e.Title, e.What, e.Todo, e.Postmaster}, " ")
+	all := strings.Join([]string{e.Title, e.What, e.Patience, e.Todo, e.Postmaster}, " ")
 	if err := harmlessError(strings.ReplaceAll(all, "\n", " ")); !ok || err != nil || strings.Contains(all, "<b>") {
 		t.Errorf("%v in %q", err, all)
 	}

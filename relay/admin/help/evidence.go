@@ -71,7 +71,8 @@ func (v *view) see(p *Pages, facts *notice.Facts) *evidence {
 	} else {
 		h := &found.Hosts[best]
 		c := h.Certificate
-		facts.Domain, facts.Host, facts.Needed, facts.Offers, facts.Proven, facts.Probed = e.Domain, h.Host, h.Needed, h.Offers, h.Proven, h.Probed
+		facts.Domain, facts.Host, facts.Needed = e.Domain, h.Host, h.Needed
+		facts.Probed, facts.Offers, facts.KeyExchange, facts.Proven = h.Probed, h.Offers, h.KeyExchange, h.Proven
 		facts.Certificate = queue.CertificateFacts{Names: c.Names, Issuer: c.Issuer, NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 	}
 	if v.CheckHost = found.Hosts[best].Host; v.CheckHost == "" {
@@ -93,7 +94,7 @@ func (v *view) host(h *ledger.Host, now time.Time) host {
 			row.Offers = append(row.Offers, offer{name, name >= row.Needed}) // "SSL 3.0" < "TLS 1.0" < "TLS 1.3"
 		}
 	}
-	if e, ok := notice.Explain(v.Lang, h.Cause, notice.Facts{Relay: v.Relay, Needed: h.Needed}); ok {
+	if e, ok := v.settings.Texts.Explain(v.Lang, h.Cause, notice.Facts{Relay: v.Relay, Needed: h.Needed}); ok {
 		row.Title = e.Title
 		if h.Cause != v.Key {
 			row.Link = v.link(h.Cause)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlsrelay/relay/notice"
 	"tlsrelay/tlspolicy/ledger"
 )
 
@@ -14,6 +15,7 @@ type Settings struct {
 	Relay    string         // name of this relay, as in EHLO
 	Language string         // for clients that ask for none there is: "en" or "de"
 	Floor    string         // the oldest TLS version that is used by default, "1.2"
+	Texts    *notice.Texts  // about the causes; nil: the built-in ones
 	Proxies  []netip.Prefix // whose X-Forwarded-For counts
 
 	// Lifetime is how long mail that fails with a cause is tried. nil: it is not told.

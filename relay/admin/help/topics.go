@@ -1,8 +1,6 @@
 package help
 
 import (
-	"strings"
-
 	"tlsrelay/queue"
 	"tlsrelay/tlspolicy"
 )
@@ -60,17 +58,16 @@ type cause struct {
 	Key        string
 	Status     string // "" for the remote's own
 	ResultType string // "" for those that are none of TLS
-	Permanent  bool   // nothing is gained by waiting
 }
 
 // causes lists both tables, the reasons of TLS first.
 func causes() []cause {
 	var list []cause
 	for _, c := range tlspolicy.Causes() {
-		list = append(list, cause{c.Key, c.Status, c.ResultType, strings.HasPrefix(c.Status, "5")})
+		list = append(list, cause{c.Key, c.Status, c.ResultType})
 	}
 	for _, c := range queue.Causes() {
-		list = append(list, cause{c.Key, c.Status, "", strings.HasPrefix(c.Status, "5") || c == queue.RemotePermanent})
+		list = append(list, cause{c.Key, c.Status, ""})
 	}
 	return list
 }

@@ -24,6 +24,7 @@ type view struct {
 	What        []block
 	Todo        []block
 	Postmaster  []block
+	Patience    string    // why the message comes back late; "" if it does not
 	Lifetime    string    // how long it is tried, "3 days", "3 Tage"; "" if unknown
 	After       string    // the same behind "after" or "nach": "3 days", "3 Tagen"
 	Evidence    *evidence // nil: no domain was asked for
@@ -33,7 +34,8 @@ type view struct {
 
 	Groups []group // of the index
 
-	query query
+	query    query
+	settings *Settings
 }
 
 // block is a paragraph, or a command.
@@ -57,7 +59,7 @@ func (p *Pages) view(s *Settings, q query, lang, home string) *view {
 	}
 	return &view{
 		Lang: lang, Other: other, OtherLink: q.link(other), Home: home + query{}.link(q.lang),
-		Relay: s.Relay, Floor: s.Floor, Style: style, query: q, CheckDomain: "example.org", CheckHost: "mx.example.org", Example: true,
+		Relay: s.Relay, Floor: s.Floor, Style: style, query: q, settings: s, CheckDomain: "example.org", CheckHost: "mx.example.org", Example: true,
 	}
 }
 
@@ -67,7 +69,7 @@ func (v *view) list() {
 		g := group{Name: name}
 		for _, c := range causes() {
 			if topics[c.Key].Group == name {
-				e, _ := notice.Explain(v.Lang, c.Key, notice.Facts{Relay: v.Relay, Needed: v.Floor})
+				e, _ := v.settings.Texts.Explain(v.Lang, c.Key, notice.Facts{Relay: v.Relay, Needed: v.Floor})
 				g.Causes = append(g.Causes, entry{c.Key, e.Title, v.link(c.Key)})
 			}
 		}
@@ -90,13 +92,16 @@ func (v *view) about(p *Pages, key string) bool {
 	}
 	v.cause, v.Topic = all[i], topics[key]
 	facts := notice.Facts{Relay: v.Relay, Needed: v.Floor}
+	if v.settings.Lifetime != nil {
+		facts.Lifetime = v.settings.Lifetime(key)
+	}
 	if v.query.domain != "" {
 		v.Evidence = v.see(p, &facts)
 	}
-	e, _ := notice.Explain(v.Lang, key, facts)
+	e, _ := v.settings.Texts.Explain(v.Lang, key, facts)
 	v.Title, v.What, v.Todo, v.Postmaster = e.Title, blocks(together.Replace(e.What)), blocks(together.Replace(e.Todo)), blocks(e.Postmaster)
-	if lifetime := p.settings.Load().Lifetime; lifetime != nil {
-		v.Lifetime, v.After = span(v.Lang, lifetime(key)), span(v.Lang+" after", lifetime(key))
+	if v.Patience = together.Replace(e.Patience); v.Patience != "" {
+		v.Lifetime, v.After = span(v.Lang, facts.Lifetime), span(v.Lang+" after", facts.Lifetime)
 	}
 	return true
 }
