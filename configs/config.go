@@ -41,6 +41,7 @@ type Config struct {
 	TLS         TLS         `toml:"tls"`
 	Notices     Notices     `toml:"notices"`
 	Queue       Queue       `toml:"queue"`
+	Help        Help        `toml:"help"`
 	Log         Log         `toml:"log"`
 }
 
@@ -197,6 +198,13 @@ type Queue struct {
 
 	FreeSpace       Size               `toml:"free_space"`                  // below it new mail is refused with 452
 	LifetimeByCause map[Cause]Duration `toml:"lifetime_by_cause,omitempty"` // at most Lifetime
+}
+
+// Help says where the public help pages are.
+type Help struct {
+	Address string         `toml:"address"` // "IP:PORT", or ":PORT" for all addresses; "": off
+	URL     string         `toml:"url"`     // how the world reaches that, without a slash at the end; "" only with a HelpURL
+	Proxies []netip.Prefix `toml:"proxies"` // web servers in front, whose X-Forwarded-For counts
 }
 
 // Log says how the log is written.

@@ -8,10 +8,10 @@ import (
 )
 
 // newNotifier makes what writes notices. It fails if the operator's texts cannot be used.
-func newNotifier(cfg *configs.Config, hostname string, log *slog.Logger) (notice.Composer, error) {
+func newNotifier(cfg *configs.Config, me self, log *slog.Logger) (notice.Composer, error) {
 	texts, err := notice.LoadTexts(cfg.Notices.Templates)
 	c := notice.Composer{
-		Hostname: hostname, HelpURL: cfg.HelpURL, Languages: languageKeys(cfg.Languages), Texts: texts, Log: log,
+		Hostname: me.hostname, HelpURL: helpURL(cfg, me), Languages: languageKeys(cfg.Languages), Texts: texts, Log: log,
 	}
 	for _, s := range cfg.Notices.Senders {
 		c.Senders = append(c.Senders, notice.Sender{

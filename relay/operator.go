@@ -120,7 +120,7 @@ func Check(cfg *configs.Config) error {
 	errs = append(errs, err)
 	_, err = loadKeys(cfg)
 	errs = append(errs, err)
-	_, err = newNotifier(cfg, cfg.Hostname, nil)
+	_, err = newNotifier(cfg, selfOf(cfg), nil)
 	errs = append(errs, err)
 	_, err = routesOf(cfg)
 	return errors.Join(append(errs, err)...)

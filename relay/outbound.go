@@ -11,6 +11,7 @@ import (
 	"tlsrelay/queue/spool"
 	"tlsrelay/relay/dkim"
 	"tlsrelay/relay/dns"
+	"tlsrelay/tlspolicy/ledger"
 )
 
 // outbound is the half of a relay that has mail in its store and sends it: all but listeners and sockets.
@@ -20,6 +21,9 @@ type outbound struct {
 	signer    *dkim.Signer
 	scheduler *queue.Scheduler
 	diagnosis diagnosis
+	ledger    *ledger.Ledger
+	books     string // file of the ledger
+	log       *slog.Logger
 
 	mu      sync.Mutex
 	retired *dns.Cache // of the configuration before this one; nil: the same
@@ -32,7 +36,7 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 	if err != nil {
 		return nil, err
 	}
-	o := &outbound{signer: dkim.NewSigner(log)}
+	o := &outbound{signer: dkim.NewSigner(log), books: ledgerFile(cfg), log: log}
 	o.signer.Use(keys)
 	if o.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log, FreeSpace: int64(cfg.Queue.FreeSpace)}); err != nil {
 		return nil, err
@@ -40,7 +44,8 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 	o.diagnosis = newDiagnosis(&o.live, o.store, func(ctx context.Context, jobs []queue.JobKey) (queue.Retried, error) {
 		return o.scheduler.RetryJobs(ctx, jobs)
 	}, log)
-	o.live.watch = o.diagnosis.watch
+	o.ledger = newLedger(cfg, log)
+	o.live.watch, o.live.ledger = o.diagnosis.watch, o.ledger
 	parts, err := newLive(cfg, selfOf(cfg), world, &o.diagnosis, log)
 	if err != nil {
 		o.store.Close()
@@ -66,8 +71,14 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 // run sends mail until ctx ends.
 func (o *outbound) run(ctx context.Context) error {
 	var parts sync.WaitGroup
-	defer parts.Wait()
+	defer func() {
+		parts.Wait()
+		if err := o.ledger.Save(o.books); err != nil {
+			o.log.Error(err.Error())
+		}
+	}()
 	parts.Go(func() { o.diagnosis.asker.Run(ctx) })
+	parts.Go(func() { o.ledger.Keep(ctx, o.books, o.log) })
 	parts.Go(func() {
 		select {
 		case <-o.scheduler.Loaded():

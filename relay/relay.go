@@ -25,6 +25,7 @@ type Relay struct {
 	tenants *tenant.Tenants
 	front   *submission.Server
 	control net.Listener
+	help    *helpPages // nil: they are off
 
 	certificates certificates    // of the listeners; nil if none has TLS
 	dovecot      *dovecot.Client // nil: there are only accounts of the relay's own
@@ -65,6 +66,9 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.help, err = newHelp(cfg, r.ledger, log); err != nil {
+		return nil, err
+	}
 	r.control, err = admin.Listen(cfg.DataDir)
 	return r, err
 }
@@ -94,6 +98,9 @@ func (r *Relay) Run(ctx context.Context) error {
 		return admin.Serve(ctx, r.control, direct, r.tenants.Usages)
 	})
 	inbound.Go(func() { r.tenants.Keep(ctx, tenantsFile(r.cfg), r.log) })
+	if r.help != nil {
+		start(&inbound, "help pages", func() error { return r.help.run(ctx, r.cfg.Help.URL, r.log) })
+	}
 	if r.certificates != nil {
 		start(&inbound, "certificates", func() error { return r.certificates.Run(ctx) })
 	}
@@ -132,6 +139,9 @@ func (r *Relay) close() error {
 	}
 	if r.control != nil {
 		r.control.Close()
+	}
+	if r.help != nil {
+		r.help.listener.Close()
 	}
 	if c, ok := r.certificates.(io.Closer); ok {
 		errs = append(errs, c.Close())

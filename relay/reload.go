@@ -16,6 +16,7 @@ import (
 	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
 	"tlsrelay/relay/watch"
+	"tlsrelay/tlspolicy/ledger"
 )
 
 // live is what a reload replaces as a whole: how mail is delivered, what notices say, when attempts are made. An attempt
@@ -34,7 +35,7 @@ type live struct {
 // newLive builds the parts for a relay. Its deliverer asks d for probes. What was learnt of addresses stays known, and what the
 // DNS said if old, which may be nil, asks the same servers.
 func newLive(cfg *configs.Config, me self, old *live, d *diagnosis, log *slog.Logger) (*live, error) {
-	notifier, err := newNotifier(cfg, me.hostname, log)
+	notifier, err := newNotifier(cfg, me, log)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +52,11 @@ func newLive(cfg *configs.Config, me self, old *live, d *diagnosis, log *slog.Lo
 	return l, err
 }
 
-// current gives the scheduler the live parts of the moment, and tells the watch what attempts came to.
+// current gives the scheduler the live parts of the moment, and tells the watch and the ledger what attempts came to.
 type current struct {
 	atomic.Pointer[live]
-	watch *watch.Watch
+	watch  *watch.Watch
+	ledger *ledger.Ledger
 }
 
 // Site implements [queue.Deliverer].
@@ -85,6 +87,7 @@ func (l *liveLane) Deliver(ctx context.Context, job queue.Job, next func() (queu
 	}
 	report := l.Lane.Deliver(ctx, job, next)
 	l.c.watch.Attempted(job, report)
+	l.of.note(l.c.ledger, job, report)
 	return report
 }
 
@@ -103,14 +106,21 @@ func (c *current) Compose(n queue.Notice, id queue.ID, now time.Time, original i
 func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 
 // Reload puts a new configuration in force while the relay runs: routes, TLS policy, DNS, the texts of notices and the
-// pauses between attempts, for queued mail from its next attempt on; the DKIM keys, for new mail; rules of tenants, from the
+// pauses between attempts, for queued mail from its next attempt on; help pages; the DKIM keys, for new mail; rules of tenants, from the
 // next mail transaction on. The log names what has changed but waits for a restart. An error leaves all as it was; DKIM keys
 // that cannot be read are only a warning.
 func (r *Relay) Reload(cfg *configs.Config) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
+	pages, err := helpSettings(cfg, r.cfg.Hostname)
+	if err != nil {
+		return err
+	}
 	if err := r.outbound.reload(cfg, selfOf(r.cfg), r.log); err != nil {
 		return err
+	}
+	if r.help != nil {
+		r.help.Configure(pages)
 	}
 	for _, w := range cfg.Warnings(time.Now()) {
 		r.log.Warn(w)
@@ -144,6 +154,7 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"delivery.keep_idle", start.Delivery.KeepIdle, now.Delivery.KeepIdle},
 		{"queue.lifetime of new mail", start.Queue.Lifetime, now.Queue.Lifetime},
 		{"queue.free_space", start.Queue.FreeSpace, now.Queue.FreeSpace},
+		{"help.address", start.Help.Address, now.Help.Address},
 		{"log", start.Log, now.Log},
 	} {
 		if !reflect.DeepEqual(part.a, part.b) {

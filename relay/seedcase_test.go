@@ -10,6 +10,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net"
+	"net/http/httptest"
 	"net/mail"
 	"net/netip"
 	"os"
@@ -24,6 +25,7 @@ import (
 
 	"tlsrelay/configs"
 	"tlsrelay/queue"
+	"tlsrelay/relay/admin/help"
 	"tlsrelay/relay/certificate"
 	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
@@ -129,7 +131,7 @@ func (v *village) connect(ctx context.Context, _ *net.Dialer, address string) (n
 }
 
 // seedCase has a mail sent to the old server, and calls play with the relay running. The clock starts with the mail.
-func seedCase(t *testing.T, play func(*village, *outbound, time.Time)) {
+func seedCase(t *testing.T, play func(*village, *outbound, *configs.Config, time.Time)) {
 	dir, err := os.MkdirTemp("/dev/shm", "tlsrelay")
 	if err != nil {
 		dir = t.TempDir()
@@ -147,7 +149,9 @@ func seedCase(t *testing.T, play func(*village, *outbound, time.Time)) {
 hostname = "relay.hoster.example"
 data_dir = "data"
 languages = ["de"]
-help_url = "https://hilfe.hoster.example/{cause}?domain={domain}&lang={lang}"
+[help]
+address = "127.0.0.1:0"
+url = "https://hilfe.hoster.example"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +173,7 @@ help_url = "https://hilfe.hoster.example/{cause}?domain={domain}&lang={lang}"
 		running.Go(func() { o.run(ctx) })
 		began := time.Now()
 		o.post(t, began)
-		play(v, o, began)
+		play(v, o, cfg, began)
 		stop()
 		running.Wait()
 		if err := o.close(); err != nil {
@@ -236,8 +240,23 @@ func contains(t *testing.T, text string, wanted ...string) {
 	}
 }
 
+// helpLink is where the notices lead to.
+const helpLink = "https://hilfe.hoster.example/help/tls-version?domain=alt.example&lang=de"
+
+// page follows the link.
+func (o *outbound) page(t *testing.T, cfg *configs.Config) string {
+	t.Helper()
+	settings, err := helpSettings(cfg, cfg.Hostname)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	help.New(settings, o.ledger.Domain, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", helpLink, nil))
+	return strings.ReplaceAll(w.Body.String(), "\u00a0", " ")
+}
+
 func TestSeedCase(t *testing.T) {
-	seedCase(t, func(v *village, o *outbound, began time.Time) {
+	seedCase(t, func(v *village, o *outbound, cfg *configs.Config, began time.Time) {
 		time.Sleep(20 * time.Minute)
 		early := v.customer.arrived()
 		if len(early) != 1 || early[0].at.Sub(began) < 15*time.Minute || early[0].at.Sub(began) > 16*time.Minute {
@@ -245,7 +264,7 @@ func TestSeedCase(t *testing.T) {
 		}
 		p := parts(t, early[0].text)
 		contains(t, p["text/plain"], "noch nicht zugestellt", "mx.alt.example", "192.0.2.2", "TLS 1.0", "TLS 1.2",
-			"https://hilfe.hoster.example/tls-version?domain=alt.example&lang=de")
+			helpLink)
 		contains(t, p["message/delivery-status"], "Action: delayed", "Status: 4.7.5", "Will-Retry-Until:")
 
 		time.Sleep(began.Add(72*time.Hour + time.Minute).Sub(time.Now()))
@@ -255,17 +274,19 @@ func TestSeedCase(t *testing.T) {
 		}
 		p = parts(t, all[1].text)
 		contains(t, p["text/plain"], "konnte nicht zugestellt werden", "3 Tage", "mx.alt.example", "TLS 1.0",
-			"https://hilfe.hoster.example/tls-version?domain=alt.example&lang=de")
+			helpLink)
 		contains(t, p["message/delivery-status"], "Action: failed", "Status: 4.7.5", "Diagnostic-Code: ")
 		if got := v.old.arrived(); got != nil {
 			t.Errorf("the old server got %v", got)
 		}
+		contains(t, o.page(t, cfg), "Der für alt.example zuständige Mailserver unterstützt weder TLS 1.2 noch TLS 1.3", "mx.alt.example</th>",
+			"TLS 1.0<span", "nachgewiesen", "erst nach 3 Tagen", "tlsrelay check alt.example")
 		t.Logf("%d connections to the old server", v.old.visits)
 	})
 }
 
 func TestSeedCaseRepaired(t *testing.T) {
-	seedCase(t, func(v *village, o *outbound, began time.Time) {
+	seedCase(t, func(v *village, o *outbound, cfg *configs.Config, began time.Time) {
 		time.Sleep(36*time.Hour + 7*time.Minute)
 		v.old.use(tls.VersionTLS12)
 		repaired := time.Now()
@@ -276,6 +297,7 @@ func TestSeedCaseRepaired(t *testing.T) {
 		}
 		t.Logf("the mail left after %v", got[0].at.Sub(repaired))
 		contains(t, got[0].text, "Guten Tag")
+		contains(t, o.page(t, cfg), "Es geht wieder", "mit TLS 1.2 zugestellt")
 		time.Sleep(4 * 24 * time.Hour)
 		if n := len(v.customer.arrived()); n != 1 {
 			t.Errorf("%d notices, wanted the early one alone", n)

@@ -17,6 +17,11 @@ type Route struct {
 // portImplicitTLS is the port on which TLS starts without STARTTLS (RFC 8314 section 7.3).
 const portImplicitTLS = 465
 
+// Routed reports whether mail for a destination goes to hosts of the operator's choice.
+func (d *Deliverer) Routed(destination string) bool {
+	return routeFor(d.opts.Routes, destination) != nil
+}
+
 // routeFor gives the most specific route for a domain: the name itself, else the longest parent, else "*".
 func routeFor(routes []Route, domain string) *Route {
 	var best *Route
