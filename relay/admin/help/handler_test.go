@@ -46,7 +46,7 @@ func TestQuestionsAnswered(t *testing.T) {
 			"openssl s_client -starttls smtp", "tlsrelay check old.example", "Please switch on TLS 1.3", "-connect mx1.old.example:25",
 		},
 		"de": {
-			"unterstützt weder TLS\u00a01.2 noch TLS\u00a01.3", "Nicht an Ihnen, und nicht am Empfänger.", "das kann nur der E-Mail-Anbieter",
+			"unterstützt weder TLS\u00a01.2 noch TLS\u00a01.3", "Nicht an Ihnen, und nicht am Empfänger.", "das kann nur der E\u2011Mail-Anbieter",
 			"so spät, erst nach 3\u00a0Tagen", "sondern versucht es 3 Tage lang", "Seit März 2021 sind sie abgeschafft (RFC 8996)",
 			"openssl s_client -starttls smtp", "tlsrelay check old.example", "TLS 1.3 ein", "-connect mx1.old.example:25",
 		},

@@ -70,7 +70,7 @@ func (v *view) list() {
 		for _, c := range causes() {
 			if topics[c.Key].Group == name {
 				e, _ := v.settings.Texts.Explain(v.Lang, c.Key, notice.Facts{Relay: v.Relay, Needed: v.Floor})
-				g.Causes = append(g.Causes, entry{c.Key, e.Title, v.link(c.Key)})
+				g.Causes = append(g.Causes, entry{c.Key, together.Replace(e.Title), v.link(c.Key)})
 			}
 		}
 		v.Groups = append(v.Groups, g)
@@ -99,15 +99,15 @@ func (v *view) about(p *Pages, key string) bool {
 		v.Evidence = v.see(p, &facts)
 	}
 	e, _ := v.settings.Texts.Explain(v.Lang, key, facts)
-	v.Title, v.What, v.Todo, v.Postmaster = e.Title, blocks(together.Replace(e.What)), blocks(together.Replace(e.Todo)), blocks(e.Postmaster)
+	v.Title, v.What, v.Todo, v.Postmaster = together.Replace(e.Title), blocks(together.Replace(e.What)), blocks(together.Replace(e.Todo)), blocks(e.Postmaster)
 	if v.Patience = together.Replace(e.Patience); v.Patience != "" {
 		v.Lifetime, v.After = span(v.Lang, facts.Lifetime), span(v.Lang+" after", facts.Lifetime)
 	}
 	return true
 }
 
-// together keeps a version in one line with its protocol; not in what people copy.
-var together = strings.NewReplacer("TLS 1.", "TLS\u00a01.", "SSL 3.", "SSL\u00a03.")
+// together keeps in one line what belongs there; not in what people copy.
+var together = strings.NewReplacer("TLS 1.", "TLS\u00a01.", "SSL 3.", "SSL\u00a03.", "E-Mail", "E\u2011Mail")
 
 // blocks takes an explanation's text apart.
 func blocks(text string) []block {
