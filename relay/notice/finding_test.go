@@ -31,10 +31,10 @@ func TestProofIsTold(t *testing.T) {
 	}{
 		{"early", "en", proven("tls-version", queue.NoticeDelay), []string{en, "not been delivered yet", "only the mail provider",
 			"The cause is certain", "goes on until 5 March 2026, 10:00 (UTC+1)", "3 days after you sent it", "out of the question",
-			"openssl s_client -starttls smtp -connect mx1.example.org:25 -tls1_2", "Tried twice, from 2 March"}, nil},
+			"openssl s_client -starttls smtp -connect mx1.example.org:25 -tls1_2", "Failed 2 connections, from 2 March"}, nil},
 		{"early", "de", proven("tls-version", queue.NoticeDelay), []string{de, "noch nicht zugestellt", "nur der E-Mail-Anbieter",
 			"Die Ursache steht fest", "daher bis zum 5. März 2026, 10:00 Uhr", "3 Tage nach dem Absenden", "scheiden als Ursache aus",
-			"openssl s_client -starttls smtp -connect mx1.example.org:25 -tls1_2", "Versucht zweimal, vom 2. März"}, nil},
+			"openssl s_client -starttls smtp -connect mx1.example.org:25 -tls1_2", "Erfolglos 2 Verbindungen, vom 2. März"}, nil},
 		{"failure", "en", proven("tls-version", queue.NoticeFailure), []string{en, "can be put right at any time", "24 times in all"},
 			[]string{"The cause is certain", "over by themselves"}},
 		{"not proven", "en", unsure, []string{"Offers TLS 1.0 and TLS 1.1", "Checked"}, []string{"was checked on", "is certain", "question"}},
@@ -43,7 +43,7 @@ func TestProofIsTold(t *testing.T) {
 		{"expired", "de", proven("certificate-expired", queue.NoticeFailure), []string{"das am 26. Februar 2026, 10:00 Uhr (UTC+1) abgelaufen ist",
 			"Gilt für mx1.example.org und mx2.example.org", "Aussteller R11, Let's Encrypt", "Abgelaufen 26. Februar"}, []string{"Gültig bis"}},
 		{"two hosts", "en", twoHosts(), []string{en, "The mail server mx1.example.org (192.0.2.25, port 25) supports neither",
-			"Server mx2.example.org Address 2001:db8::25, port 25 Seen the connection was closed", "Tried on 5 March"}, nil},
+			"Server mx2.example.org Address 2001:db8::25, port 25 Seen the connection was closed", "Failed one connection, on 5 March"}, nil},
 		{"many hosts", "de", manyHosts(), []string{"... und 2 weitere", "Bietet keine TLS-Version", "192.0.2.8, Port 25) unterstützt"},
 			[]string{"192.0.2.7"}},
 	} {

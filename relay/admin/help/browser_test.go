@@ -121,6 +121,9 @@ func TestInChromium(t *testing.T) {
 					b.open(withLang(base+page.path, lang))
 					b.judge(name, lang, width, scheme == "dark", page.name == "missing")
 					if *screenshots != "" {
+						if err := os.MkdirAll(*screenshots, 0o755); err != nil {
+							t.Fatal(err)
+						}
 						if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), b.picture(), 0o644); err != nil {
 							t.Fatal(err)
 						}
