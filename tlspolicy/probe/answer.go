@@ -59,10 +59,10 @@ func readRecord(r io.Reader) ([]byte, error) {
 	}
 	left := 0
 	switch {
+	case header[0]&0x80 != 0: // SSL 2.0: the length is in front, and three bytes of what it counts are in the header
+		left = max(0, int(binary.BigEndian.Uint16(header)&0x7fff)-3)
 	case header[1] == 3:
 		left = int(binary.BigEndian.Uint16(header[3:]))
-	case header[0]&0x80 != 0: // the length is in front, and three bytes of what it counts are in the header
-		left = max(0, int(binary.BigEndian.Uint16(header)&0x7fff)-3)
 	}
 	body := make([]byte, left)
 	n, err = io.ReadFull(r, body)

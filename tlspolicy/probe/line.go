@@ -66,18 +66,23 @@ func (l *line) ask(h hello, certificate bool) answer {
 	return readAnswer(conn, certificate)
 }
 
-// again asks with a second ClientHello where the first told nothing, if that was not done too often. The second result tells
-// whether the server turned both down.
-func (l *line) again(first answer, h hello) (answer, bool) {
-	if l.retries == maxRetries {
-		return first, false
+// insist asks, and where the answer tells nothing once more in another way, if that was not done too often: to wait again costs
+// double. The second result tells whether the server turned both down.
+func (l *line) insist(first, second hello, certificate bool) (answer, bool) {
+	a := l.ask(first, certificate)
+	cost := 1
+	if a.silent {
+		cost = 2
 	}
-	l.retries++
-	second := l.ask(h, false)
-	if second.lost != nil {
-		return first, false
+	if a.lost != nil || a.about(first.version) != Unknown || l.retries+cost > maxRetries {
+		return a, false
 	}
-	return second, first.turnedDown() && second.turnedDown()
+	l.retries += cost
+	b := l.ask(second, certificate)
+	if b.lost != nil {
+		return a, false
+	}
+	return b, a.turnedDown() && b.turnedDown()
 }
 
 // handshake is what came of a whole handshake by crypto/tls.
@@ -97,7 +102,9 @@ func (l *line) shake(d tlspolicy.Decision) (handshake, error) {
 	}
 	defer closeIt()
 	tap := &tap{Conn: conn, left: maxAnswer}
-	tc := tls.Client(tap, d.ClientConfig(l.target.serverName()))
+	config := d.ClientConfig(l.target.serverName())
+	config.ClientSessionCache = nil // a resumed session would not tell all
+	tc := tls.Client(tap, config)
 	h := handshake{err: tc.HandshakeContext(l.ctx)}
 	h.big = tap.sent >= packet
 	h.seen = tlspolicy.Observe(tap.first.Bytes())

@@ -28,7 +28,8 @@ type Options struct {
 
 const (
 	keepDefault   = 6 * time.Hour
-	keepTrouble   = 5 * time.Minute // of what may be over soon
+	keepTrouble   = 5 * time.Minute  // may be over soon
+	keepUnclear   = 30 * time.Minute // may be clear another time
 	probesDefault = 4
 )
 
@@ -139,8 +140,13 @@ func (p *Prober) leave(t Target, r *run) {
 
 // keep tells how long a result is good for.
 func (p *Prober) keep(r *Result) time.Duration {
-	if r.STARTTLS != No && (r.Trouble != "" || len(r.Offered()) == 0) {
+	switch {
+	case r.STARTTLS == No:
+		return p.opts.Keep
+	case r.Trouble != "":
 		return min(keepTrouble, p.opts.Keep)
+	case r.Reaches(tlspolicy.MinFloor) == Unknown, len(r.Offered()) == 0:
+		return min(keepUnclear, p.opts.Keep)
 	}
 	return p.opts.Keep
 }

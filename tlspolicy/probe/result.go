@@ -70,19 +70,3 @@ type Certificate struct {
 	Fits    Answer // it is valid for the target's name
 	Problem string // what crypto/x509 says is wrong with it; "" if all is well
 }
-
-// or gives the first of two answers that is known.
-func (a Answer) or(b Answer) Answer {
-	if a == Unknown {
-		return b
-	}
-	return a
-}
-
-// no gives No for No, and Unknown for all else.
-func (a Answer) no() Answer {
-	if a == No {
-		return No
-	}
-	return Unknown
-}
