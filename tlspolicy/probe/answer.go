@@ -20,6 +20,7 @@ type answer struct {
 
 const (
 	maxAnswer          = 64 << 10 // bytes read of one connection
+	maxRecords         = 64       // each is looked at with all before it
 	recordHeader       = 5
 	recordAlert        = 21
 	alertFatal         = 2
@@ -33,7 +34,8 @@ func readAnswer(r io.Reader, certificate bool) answer {
 	var a answer
 	var raw, record []byte
 	var err error
-	for r := io.LimitReader(r, maxAnswer); err == nil; {
+	r = io.LimitReader(r, maxAnswer)
+	for n := 0; err == nil && n < maxRecords; n++ {
 		record, err = readRecord(r)
 		raw = append(raw, record...)
 		a.seen = tlspolicy.Observe(raw)

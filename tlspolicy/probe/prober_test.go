@@ -1,0 +1,255 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tlsrelay/tlspolicy"
+)
+
+// gauge counts the connections that are open to an IP address.
+type gauge struct {
+	mu        sync.Mutex
+	now, most map[netip.Addr]int
+	all, peak int
+}
+
+// connection is one that the gauge counts until it is closed.
+type connection struct {
+	net.Conn
+	once  sync.Once
+	ended func()
+}
+
+func (c *connection) Close() error { c.once.Do(c.ended); return c.Conn.Close() }
+
+// open is a way to hosts in memory that do what serve says.
+func (g *gauge) open(serve func(net.Conn)) func(context.Context, Target) (net.Conn, error) {
+	return func(_ context.Context, t Target) (net.Conn, error) {
+		addr := t.Addr.Addr().Unmap()
+		g.count(addr, 1)
+		ours, theirs := net.Pipe()
+		go func() { defer theirs.Close(); serve(theirs) }()
+		return &connection{Conn: ours, ended: func() { g.count(addr, -1) }}, nil
+	}
+}
+
+func (g *gauge) count(addr netip.Addr, n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now == nil {
+		g.now, g.most = map[netip.Addr]int{}, map[netip.Addr]int{}
+	}
+	g.now[addr] += n
+	g.all += n
+	g.most[addr], g.peak = max(g.most[addr], g.now[addr]), max(g.peak, g.all)
+}
+
+func target(addr string) Target { return Target{Addr: netip.MustParseAddrPort(addr), Name: mx} }
+
+// slow reads a ClientHello, takes its time, and refuses.
+func slow(c net.Conn) {
+	c.Read(make([]byte, 4096))
+	time.Sleep(time.Second)
+	c.Write(alert(70))
+}
+
+// However many ask, for whatever port and name, an address has one connection at a time, and all addresses together few.
+func TestOneConnectionAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gauge
+		p := New(Options{Open: g.open(slow), Probes: 3})
+		var asking sync.WaitGroup
+		for _, addr := range []string{"192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "192.0.2.4"} {
+			for _, port := range []uint16{25, 465, 587} {
+				for _, name := range []string{"a.test", "b.test"} {
+					one := Target{Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), port), Name: name}
+					asking.Go(func() { p.Probe(t.Context(), one) })
+					asking.Go(func() { p.Probe(t.Context(), one) })
+					asking.Go(func() { p.Try(t.Context(), one, tlspolicy.Decision{}) })
+				}
+			}
+		}
+		asking.Wait()
+		for addr, most := range g.most {
+			if most != 1 {
+				t.Errorf("%d connections at once to %v", most, addr)
+			}
+		}
+		if g.peak != 3 || len(g.most) != 5 {
+			t.Errorf("%d connections at once to %d addresses", g.peak, len(g.most))
+		}
+	})
+}
+
+// Who asks while a probe is under way shares it, and it outlives the first of them; the last one who leaves ends it.
+func TestProbeIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var begun atomic.Int32
+		g := gauge{}
+		p := New(Options{Open: g.open(func(c net.Conn) { begun.Add(1); slow(c) })})
+		first, leave := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			if r := p.Probe(first, target("192.0.2.1:25")); r.Trouble != stopped {
+				t.Errorf("left with %+v", r)
+			}
+		})
+		asking.Go(func() {
+			if r := p.Probe(t.Context(), target("192.0.2.1:25")); r.Trouble != "" || r.Reaches(tlspolicy.TLS12) != No {
+				t.Errorf("%+v", r)
+			}
+		})
+		time.Sleep(1500 * time.Millisecond)
+		leave()
+		asking.Wait()
+		if n := begun.Load(); n != 5 {
+			t.Errorf("%d connections, for 5 versions", n)
+		}
+		if _, known := p.Known(target("192.0.2.1:25")); !known {
+			t.Error("the result was not kept")
+		}
+
+		alone, leave := context.WithTimeout(t.Context(), time.Second/2)
+		defer leave()
+		p.Probe(alone, target("192.0.2.2:25"))
+		if g.all != 0 {
+			t.Errorf("%d connections are open", g.all)
+		}
+		if _, known := p.Known(target("192.0.2.2:25")); known {
+			t.Error("half a result was kept")
+		}
+		time.Sleep(time.Minute) // for the host
+	})
+}
+
+// What is certain is kept for hours, trouble for minutes, and nothing once a host has passed.
+func TestKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			name string
+			open func(context.Context, Target) (net.Conn, error)
+			kept time.Duration
+		}{
+			{"refused", func(context.Context, Target) (net.Conn, error) { return nil, errors.New("connection refused") }, keepTrouble},
+			{"no STARTTLS", func(context.Context, Target) (net.Conn, error) { return nil, ErrNotOffered }, keepDefault},
+			{"hangs up", new(gauge).open(func(c net.Conn) { c.Read(make([]byte, 4096)) }), keepUnclear},
+			{"TLS 1.0", new(gauge).open(stack(t, atMost(tls.VersionTLS10, rc4))), keepDefault},
+		} {
+			p := New(Options{Open: test.open})
+			r := p.Probe(t.Context(), target("192.0.2.1:25"))
+			time.Sleep(test.kept - time.Second)
+			if again := p.Probe(t.Context(), target("192.0.2.1:25")); again != r {
+				t.Errorf("%s: probed again", test.name)
+			}
+			time.Sleep(time.Second)
+			if _, known := p.Known(target("192.0.2.1:25")); known {
+				t.Errorf("%s: known for more than %v", test.name, test.kept)
+			}
+		}
+	})
+}
+
+func TestTry(t *testing.T) {
+	id := identity(t, nil, rsaKey())
+	old := tls.Config{Certificates: []tls.Certificate{id}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	good := tls.Config{Certificates: []tls.Certificate{id}}
+	var config atomic.Pointer[tls.Config]
+	config.Store(&old)
+	s := serve(t, func(c net.Conn) { goServer(config.Load())(c) })
+	p := New(Options{Open: dial})
+	if p.Probe(t.Context(), s.target); p.Try(t.Context(), s.target, tlspolicy.Decision{}) == nil {
+		t.Error("TLS 1.1 passes")
+	}
+	if _, known := p.Known(s.target); !known {
+		t.Error("what was known is forgotten, though the host has not passed")
+	}
+	config.Store(&good)
+	if err := p.Try(t.Context(), s.target, tlspolicy.Decision{Level: tlspolicy.Verified}); err == nil {
+		t.Error("a self-signed certificate passes for verified")
+	}
+	before := s.connections.Load()
+	if err := p.Try(t.Context(), s.target, tlspolicy.Decision{}); err != nil || s.connections.Load() != before+1 {
+		t.Errorf("%v, %d connections", err, s.connections.Load()-before)
+	}
+	if _, known := p.Known(s.target); known {
+		t.Error("what was known of the time before is still known")
+	}
+}
+
+// A host that costs as much time or as many bytes as it can.
+func TestHostileHost(t *testing.T) {
+	endless := func(piece []byte) func(net.Conn) {
+		return func(c net.Conn) {
+			for {
+				if _, err := c.Write(piece); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for name, host := range map[string]func(net.Conn){
+		"silence":         func(c net.Conn) { io.Copy(io.Discard, c) },
+		"reads nothing":   func(c net.Conn) { time.Sleep(time.Hour) },
+		"a byte a second": func(c net.Conn) { go io.Copy(io.Discard, c); drip(c, record(22, 0x0301, serverHello(0x0301, rc4))) },
+		"warnings":        func(c net.Conn) { go io.Copy(io.Discard, c); endless(record(21, 0x0301, []byte{1, 112}))(c) },
+		"empty records":   func(c net.Conn) { go io.Copy(io.Discard, c); endless(record(22, 0x0301, nil))(c) },
+		"a long handshake": func(c net.Conn) {
+			go io.Copy(io.Discard, c)
+			c.Write(record(22, 0x0301, []byte{2, 0xff, 0xff, 0xff}))
+			endless(record(22, 0x0301, make([]byte, 16000)))(c)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := gauge{}
+			var read atomic.Int64
+			open := g.open(host)
+			p := New(Options{Open: func(ctx context.Context, t Target) (net.Conn, error) {
+				c, err := open(ctx, t)
+				return meter{c, &read}, err
+			}})
+			began := time.Now()
+			r := p.Probe(t.Context(), target("192.0.2.1:25"))
+			if took := time.Since(began); took > probeTime+time.Second {
+				t.Errorf("%s: took %v", name, took)
+			}
+			if n := read.Load(); n > maxConnections*maxAnswer {
+				t.Errorf("%s: %d bytes", name, n)
+			}
+			if g.all != 0 || r.Reaches(tlspolicy.TLS12) == Yes {
+				t.Errorf("%s: %d connections are open; %+v", name, g.all, r)
+			}
+			time.Sleep(2 * time.Hour) // for those who sleep
+		})
+	}
+}
+
+// meter counts what is read.
+type meter struct {
+	net.Conn
+	read *atomic.Int64
+}
+
+func (m meter) Read(b []byte) (int, error) {
+	n, err := m.Conn.Read(b)
+	m.read.Add(int64(n))
+	return n, err
+}
+
+func drip(c net.Conn, text []byte) {
+	for _, b := range text {
+		if _, err := c.Write([]byte{b}); err != nil {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+}
