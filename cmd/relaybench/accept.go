@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tlsrelay/cmd/relaybench/load"
+	"tlsrelay/cmd/relaybench/report"
 	"tlsrelay/cmd/relaybench/system"
 )
 
@@ -46,45 +47,35 @@ func (c *acceptCommand) systems() []string {
 
 // check finds mistakes that the parser does not see.
 func (c *acceptCommand) check() error {
-	const mostClients, mostMessages, mostSize = 10_000, 100_000_000, 500_000_000
-	switch {
-	case len(c.Clients) == 0 || slices.Min(c.Clients) < 1 || slices.Max(c.Clients) > mostClients:
-		return usageError{fmt.Errorf("--clients: write numbers from 1 to %d, such as 1,20,100", mostClients)}
-	case c.Messages < 1 || c.Messages > mostMessages:
-		return usageError{fmt.Errorf("--messages: write a number from 1 to %d", mostMessages)}
-	case c.Size < 1 || c.Size > mostSize:
-		return usageError{fmt.Errorf("--size: write a number from 1 to %d", mostSize)}
-	case c.Rounds < 1 || c.Rounds > 100:
-		return usageError{errors.New("--rounds: write a number from 1 to 100")}
-	case len(c.Dkim) > len(slices.Compact(slices.Sorted(slices.Values(c.Dkim)))):
-		return usageError{errors.New("--dkim: name each type once")}
-	case c.Recipients < 0:
-		return usageError{errors.New("--recipients: write 0 or more")}
+	errs := []error{
+		between("messages", c.Messages, 1, mostTaken), between("size", c.Size, 1, largestTaken), between("rounds", c.Rounds, 1, mostRounds),
 	}
-	return nil
+	if len(c.Clients) == 0 || slices.Min(c.Clients) < 1 || slices.Max(c.Clients) > mostTakers {
+		errs = append(errs, usageError{fmt.Errorf("--clients: write numbers from 1 to %d, such as 1,20,100", mostTakers)})
+	}
+	if len(c.Dkim) > len(slices.Compact(slices.Sorted(slices.Values(c.Dkim)))) {
+		errs = append(errs, usageError{errors.New("--dkim: name each type once")})
+	}
+	if c.Recipients < 0 {
+		errs = append(errs, usageError{errors.New("--recipients: write 0 or more")})
+	}
+	return errors.Join(errs...)
 }
 
-func (c *acceptCommand) Run(ctx context.Context, std streams) (err error) {
+func (c *acceptCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b, err := c.prepare(ctx, slices.Max(c.Clients), c.Size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	a := &acceptRun{acceptCommand: c, bed: b, std: std}
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	if err := a.measure(ctx); err != nil {
-		return err
-	}
-	if err := a.countSyncs(ctx); err != nil {
-		return err
-	}
-	if err := a.print(); err != nil {
-		return err
-	}
-	return a.problem()
+	return c.on(ctx, std, slices.Max(c.Clients), c.Size, func(b *bed) error {
+		a := &acceptRun{acceptCommand: c, bed: b, std: std}
+		if err := a.measure(ctx); err != nil {
+			return err
+		}
+		if err := a.countSyncs(ctx); err != nil {
+			return err
+		}
+		return errors.Join(a.print(), a.problem())
+	})
 }
 
 // acceptRun is the command at work.
@@ -92,7 +83,7 @@ type acceptRun struct {
 	*acceptCommand
 	bed     *bed
 	std     streams
-	samples []sample
+	samples report.Runs[sample]
 	syncs   []syncCount
 	noSyncs string // why they were not counted
 }

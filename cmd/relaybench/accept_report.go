@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -38,50 +37,42 @@ type acceptRatio struct {
 
 // acceptReport is what --json prints.
 type acceptReport struct {
-	Machine    report.Machine  `json:"machine"`
-	FileSystem any             `json:"file_system"`
-	TimerSlack time.Duration   `json:"timer_slack_ns"` // 0: as it is
-	Messages   int             `json:"messages"`
-	Size       int             `json:"size"`
-	Rounds     int             `json:"rounds"`
-	Pipelining bool            `json:"pipelining"`
-	Recipients int             `json:"recipients"`
-	Summary    []acceptSummary `json:"summary"`
-	Ratios     []acceptRatio   `json:"ratios"`
-	NoSyncs    string          `json:"syncs_not_counted,omitempty"`
-	Runs       []sample        `json:"runs"`
-	Totals     books           `json:"totals"`
-	Problem    string          `json:"problem,omitempty"`
+	Machine    report.Machine      `json:"machine"`
+	FileSystem any                 `json:"file_system"`
+	TimerSlack time.Duration       `json:"timer_slack_ns"` // 0: as it is
+	Messages   int                 `json:"messages"`
+	Size       int                 `json:"size"`
+	Rounds     int                 `json:"rounds"`
+	Pipelining bool                `json:"pipelining"`
+	Recipients int                 `json:"recipients"`
+	Summary    []acceptSummary     `json:"summary"`
+	Ratios     []acceptRatio       `json:"ratios"`
+	NoSyncs    string              `json:"syncs_not_counted,omitempty"`
+	Runs       report.Runs[sample] `json:"runs"`
+	Totals     books               `json:"totals"`
+	Problem    string              `json:"problem,omitempty"`
 }
 
-// values gives one measure of one system with one number of clients, round by round.
-func (a *acceptRun) values(name string, clients int, of func(*sample) float64) []float64 {
-	var v []float64
-	for i := range a.samples {
-		if s := &a.samples[i]; s.System == name && s.Clients == clients {
-			v = append(v, of(s))
-		}
-	}
-	return v
+// of gives the runs of one system with one number of clients.
+func (a *acceptRun) of(name string, clients int) report.Runs[sample] {
+	return a.samples.Where(func(s *sample) bool { return s.System == name && s.Clients == clients })
 }
 
 func (a *acceptRun) summary() []acceptSummary {
 	var all []acceptSummary
 	for _, clients := range a.Clients {
 		for _, name := range a.systems() {
-			spread := func(of func(*sample) float64) report.Spread {
-				return report.SpreadOf(a.values(name, clients, of)...)
-			}
+			g := a.of(name, clients)
 			s := acceptSummary{
 				System: name, Clients: clients,
-				PerSecond: spread(perSecond), CPU: spread(cpu),
-				P50:          spread(func(s *sample) float64 { return s.P50 }),
-				P99:          spread(func(s *sample) float64 { return s.P99 }),
-				GeneratorCPU: spread(func(s *sample) float64 { return s.GeneratorCPU }),
-				Written:      spread(func(s *sample) float64 { return s.Written }),
-				IdleMemory:   spread(func(s *sample) float64 { b, _ := s.IdleMemory.Fair(); return float64(b) }),
-				Memory:       spread(func(s *sample) float64 { b, _ := s.Memory.Fair(); return float64(b) }),
-				PeakMemory:   spread(func(s *sample) float64 { return float64(s.Memory.Peak) }),
+				PerSecond: g.Spread(perSecond), CPU: g.Spread(cpu),
+				P50:          g.Spread(func(s *sample) float64 { return s.P50 }),
+				P99:          g.Spread(func(s *sample) float64 { return s.P99 }),
+				GeneratorCPU: g.Spread(generatorCPU),
+				Written:      g.Spread(func(s *sample) float64 { return s.Written }),
+				IdleMemory:   g.Spread(func(s *sample) float64 { b, _ := s.IdleMemory.Fair(); return float64(b) }),
+				Memory:       g.Spread(func(s *sample) float64 { b, _ := s.Memory.Fair(); return float64(b) }),
+				PeakMemory:   g.Spread(func(s *sample) float64 { return float64(s.Memory.Peak) }),
 			}
 			for _, c := range a.syncs {
 				if c.System == name && c.Clients == clients {
@@ -103,10 +94,8 @@ func (a *acceptRun) ratios() []acceptRatio {
 			if strings.Contains(other, signing) {
 				over, under = other, names[0]
 			}
-			ratio := func(of func(*sample) float64) report.Spread {
-				return report.Ratio(a.values(over, clients, of), a.values(under, clients, of))
-			}
-			all = append(all, acceptRatio{over, under, clients, ratio(perSecond), ratio(cpu)})
+			of, to := a.of(over, clients), a.of(under, clients)
+			all = append(all, acceptRatio{over, under, clients, of.Ratio(to, perSecond), of.Ratio(to, cpu)})
 		}
 	}
 	return all
@@ -122,7 +111,7 @@ func (a *acceptRun) totals() books {
 }
 
 func (a *acceptRun) print() error {
-	r := acceptReport{
+	r := &acceptReport{
 		Machine: report.ThisMachine(), FileSystem: a.bed.fs, TimerSlack: a.bed.slack,
 		Messages: a.Messages, Size: a.Size, Rounds: a.Rounds, Pipelining: a.Pipelining, Recipients: a.Recipients,
 		Summary: a.summary(), Ratios: a.ratios(), NoSyncs: a.noSyncs, Runs: a.samples, Totals: a.totals(),
@@ -130,18 +119,12 @@ func (a *acceptRun) print() error {
 	if err := a.problem(); err != nil {
 		r.Problem = err.Error()
 	}
-	if a.JSON {
-		return json.NewEncoder(a.std.out).Encode(r)
-	}
-	return r.write(a)
+	return publish(a.std, a.JSON, r, r.page(a.bed))
 }
 
-// write prints the tables.
-func (r *acceptReport) write(a *acceptRun) error {
-	out := a.std.out
-	fmt.Fprintf(out, "durable accept, delivery held, kept connections: %d messages of %d bytes a run, %d rounds in turn\n%s\n\n",
-		r.Messages, r.Size, r.Rounds, a.bed.place())
-	var t report.Table
+// page gives it for people.
+func (r *acceptReport) page(b *bed) *report.Page {
+	var t, ratios report.Table
 	t.Row("clients", "system", "messages/s", "p50 ms", "p99 ms", "CPU µs/msg", "syncs/msg", "bytes written/msg", "idle MB", "memory MB", "peak MB")
 	for _, s := range r.Summary {
 		syncs := "-"
@@ -152,37 +135,26 @@ func (r *acceptReport) write(a *acceptRun) error {
 			report.Number(s.Written.Median), report.Number(s.IdleMemory.Median/1e6),
 			report.Number(s.Memory.Median/1e6), report.Number(s.PeakMemory.Median/1e6))
 	}
-	if err := t.Write(out); err != nil {
-		return err
-	}
-	fmt.Fprintln(out)
-	var ratios report.Table
 	ratios.Row("clients", "system", "divided by", "messages/s", "CPU/msg")
 	for _, x := range r.Ratios {
 		ratios.Row(x.Clients, x.Of, x.To, x.PerSecond, x.CPU)
 	}
-	if len(r.Ratios) > 0 {
-		if err := ratios.Write(out); err != nil {
-			return err
-		}
-		fmt.Fprintln(out)
+	return &report.Page{
+		Head: fmt.Sprintf("durable accept, delivery held, kept connections: %d messages of %d bytes a run, %d rounds in turn",
+			r.Messages, r.Size, r.Rounds),
+		Place: b.place(), Tables: []*report.Table{&t, &ratios}, Notes: r.notes(),
 	}
-	return r.footnotes(a)
 }
 
-func (r *acceptReport) footnotes(a *acceptRun) error {
-	out := a.std.out
+func (r *acceptReport) notes() string {
 	_, kind := r.Runs[0].Memory.Fair()
-	generator := report.SpreadOf(each(r.Runs, func(s *sample) float64 { return s.GeneratorCPU })...)
-	fmt.Fprintf(out, "Middle of the rounds, with the lowest and the highest. Ratios are taken round by round. CPU: user and system time of all\n"+
-		"processes of the system; the load generator beside it took %v µs. Bytes written: write_bytes of /proc/PID/io.\n"+
-		"Memory: %s with the clients connected, before and after the load; peak: VmHWM, summed over the processes.\n", generator, kind)
+	syncs := "Syncs were counted in short runs of their own, under strace."
 	if r.NoSyncs != "" {
-		fmt.Fprintf(out, "Syncs were not counted: %s.\n", r.NoSyncs)
-	} else {
-		fmt.Fprintln(out, "Syncs were counted in short runs of their own, under strace.")
+		syncs = "Syncs were not counted: " + r.NoSyncs + "."
 	}
-	fmt.Fprintf(out, "Sent %d, acknowledged %d, in the queue %d; missing %d, duplicates %d.\n",
+	return fmt.Sprintf("Middle of the rounds, with the lowest and the highest. Ratios are taken round by round. CPU: user and system time of all\n"+
+		"processes of the system; the load generator beside it took %v µs. Bytes written: write_bytes of /proc/PID/io.\n"+
+		"Memory: %s with the clients connected, before and after the load; peak: VmHWM, summed over the processes.\n"+
+		"%s\nSent %d, acknowledged %d, in the queue %d; missing %d, duplicates %d.\n", r.Runs.Spread(generatorCPU), kind, syncs,
 		r.Totals.Sent, r.Totals.Acknowledged, r.Totals.Queued, len(r.Totals.Missing), len(r.Totals.Duplicates))
-	return nil
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -35,67 +34,49 @@ Example: relaybench backlog --messages 1000000 --peer postfix`
 }
 
 func (c *backlogCommand) check() error {
-	const mostMessages, mostSize = 100_000_000, 500_000_000
-	switch {
-	case c.Messages < 1 || c.Messages > mostMessages:
-		return usageError{fmt.Errorf("--messages: write a number from 1 to %d", mostMessages)}
-	case c.PeerMessages < 0 || c.PeerMessages > mostMessages:
-		return usageError{fmt.Errorf("--peer-messages: write a number from 1 to %d", mostMessages)}
-	case c.Domains < 1 || c.Domains > mostMessages:
-		return usageError{fmt.Errorf("--domains: write a number from 1 to %d", mostMessages)}
-	case c.Size < 1 || c.Size > mostSize:
-		return usageError{fmt.Errorf("--size: write a number from 1 to %d", mostSize)}
-	case c.Clients < 1 || c.Clients > 10_000:
-		return usageError{errors.New("--clients: write a number from 1 to 10000")}
-	case c.Load < 1 || c.Load > mostMessages:
-		return usageError{fmt.Errorf("--load: write a number from 1 to %d", mostMessages)}
-	case c.Rounds < 1 || c.Rounds > 100:
-		return usageError{errors.New("--rounds: write a number from 1 to 100")}
-	case c.SpaceWait < 0 || c.SpaceWait > time.Hour:
-		return usageError{errors.New("--space-wait: write a time up to 1h")}
+	err := errors.Join(between("messages", c.Messages, 1, mostTaken), between("domains", c.Domains, 1, mostTaken),
+		between("size", c.Size, 1, largestTaken), between("clients", c.Clients, 1, mostTakers), between("load", c.Load, 1, mostTaken),
+		between("rounds", c.Rounds, 1, mostRounds))
+	if c.PeerMessages != 0 {
+		err = errors.Join(err, between("peer-messages", c.PeerMessages, 1, mostTaken))
+	}
+	if c.SpaceWait < 0 || c.SpaceWait > time.Hour {
+		err = errors.Join(err, usageError{errors.New("--space-wait: write a time up to 1h")})
 	}
 	if c.PeerMessages == 0 {
 		c.PeerMessages = max(c.Messages/20, 1)
 	}
-	return nil
+	return err
 }
 
 // fillClients is how many connections fill the queue; that is not measured.
 const fillClients = 50
 
-func (c *backlogCommand) Run(ctx context.Context, std streams) (err error) {
+func (c *backlogCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b, err := c.prepare(ctx, max(c.Clients, fillClients), c.Size)
-	if err != nil {
+	return c.on(ctx, std, max(c.Clients, fillClients), c.Size, func(b *bed) error {
+		b.busy = true
+		var results []*backlogResult
+		for _, name := range c.names(false) {
+			messages := c.Messages
+			if name == c.Peer {
+				messages = c.PeerMessages
+			}
+			r, err := c.measure(ctx, b, std, name, messages)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			results = append(results, r)
+		}
+		rep := newBacklogReport(c, b, results)
+		err := publish(std, c.JSON, rep, rep.page(b))
+		if rep.Problem != "" {
+			err = errors.Join(err, errors.New(rep.Problem))
+		}
 		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	b.busy = true
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	var results []*backlogResult
-	for _, name := range c.names(false) {
-		messages := c.Messages
-		if name == c.Peer {
-			messages = c.PeerMessages
-		}
-		r, err := c.measure(ctx, b, std, name, messages)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		results = append(results, r)
-	}
-	report := newBacklogReport(c, b, results)
-	if c.JSON {
-		err = json.NewEncoder(std.out).Encode(report)
-	} else {
-		err = report.write(std.out)
-	}
-	if report.Problem != "" {
-		err = errors.Join(err, errors.New(report.Problem))
-	}
-	return err
+	})
 }
 
 // measure takes one system through all stages.

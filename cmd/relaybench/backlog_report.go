@@ -4,7 +4,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 	"time"
 
 	"tlsrelay/cmd/relaybench/proc"
@@ -26,10 +26,10 @@ type backlogResult struct {
 	RestartMemory proc.Memory `json:"memory_after_restart_bytes"`
 	KillSeconds   float64     `json:"start_after_kill_seconds"`
 
-	Full     []sample      `json:"with_backlog"`
-	Empty    []sample      `json:"with_empty_queue"`
-	Ratio    report.Spread `json:"with_backlog_divided_by_empty"`
-	RatioCPU report.Spread `json:"cpu_with_backlog_divided_by_empty"`
+	Full     report.Runs[sample] `json:"with_backlog"`
+	Empty    report.Runs[sample] `json:"with_empty_queue"`
+	Ratio    report.Spread       `json:"with_backlog_divided_by_empty"`
+	RatioCPU report.Spread       `json:"cpu_with_backlog_divided_by_empty"`
 
 	Drain        string  `json:"drain"`
 	DrainSeconds float64 `json:"drain_seconds"`
@@ -55,18 +55,15 @@ type backlogReport struct {
 	Load       int              `json:"load"`
 	Systems    []*backlogResult `json:"systems"`
 	Problem    string           `json:"problem,omitempty"`
-
-	place string
 }
 
 func newBacklogReport(c *backlogCommand, b *bed, results []*backlogResult) *backlogReport {
 	r := &backlogReport{
-		Machine: report.ThisMachine(), FileSystem: b.fs, TimerSlack: b.slack, place: b.place(),
+		Machine: report.ThisMachine(), FileSystem: b.fs, TimerSlack: b.slack,
 		Size: c.Size, Domains: c.Domains, Clients: c.Clients, Load: c.Load, Systems: results,
 	}
 	for _, s := range results {
-		s.Ratio = report.Ratio(each(s.Full, perSecond), each(s.Empty, perSecond))
-		s.RatioCPU = report.Ratio(each(s.Full, cpu), each(s.Empty, cpu))
+		s.Ratio, s.RatioCPU = s.Full.Ratio(s.Empty, perSecond), s.Full.Ratio(s.Empty, cpu)
 		if err := s.problem(); err != nil {
 			r.Problem += err.Error() + "\n"
 		}
@@ -74,18 +71,15 @@ func newBacklogReport(c *backlogCommand, b *bed, results []*backlogResult) *back
 	return r
 }
 
-// each takes one measure of all samples.
-func each(samples []sample, of func(*sample) float64) []float64 {
-	var v []float64
-	for i := range samples {
-		v = append(v, of(&samples[i]))
+// page has a column for each system.
+func (r *backlogReport) page(b *bed) *report.Page {
+	return &report.Page{
+		Head:  fmt.Sprintf("backlog of deferred messages of %d bytes, one recipient each, %d domains", r.Size, r.Domains),
+		Place: b.place(), Tables: []*report.Table{r.table()}, Notes: r.notes(),
 	}
-	return v
 }
 
-// write prints a column for each system.
-func (r *backlogReport) write(w io.Writer) error {
-	fmt.Fprintf(w, "backlog of deferred messages of %d bytes, one recipient each, %d domains\n%s\n\n", r.Size, r.Domains, r.place)
+func (r *backlogReport) table() *report.Table {
 	var t report.Table
 	row := func(name string, of func(*backlogResult) any) {
 		cells := []any{name}
@@ -106,8 +100,8 @@ func (r *backlogReport) write(w io.Writer) error {
 	row("resident memory then, MB", func(s *backlogResult) any { return megabytes(s.RestartMemory.RSS) })
 	row("most memory during that start, MB", func(s *backlogResult) any { return megabytes(s.RestartMemory.Peak) })
 	row("start to ready after kill -9, s", func(s *backlogResult) any { return report.Number(s.KillSeconds) })
-	row("accepts with the backlog, messages/s", func(s *backlogResult) any { return report.SpreadOf(each(s.Full, perSecond)...) })
-	row("accepts with an empty queue, messages/s", func(s *backlogResult) any { return report.SpreadOf(each(s.Empty, perSecond)...) })
+	row("accepts with the backlog, messages/s", func(s *backlogResult) any { return s.Full.Spread(perSecond) })
+	row("accepts with an empty queue, messages/s", func(s *backlogResult) any { return s.Empty.Spread(perSecond) })
 	row("backlog divided by empty", func(s *backlogResult) any { return s.Ratio })
 	row("the same for CPU a message", func(s *backlogResult) any { return s.RatioCPU })
 	row("disk with the backlog, MB", func(s *backlogResult) any { return megabytes(s.DiskFull) })
@@ -117,23 +111,21 @@ func (r *backlogReport) write(w io.Writer) error {
 	row("emptied in, s", func(s *backlogResult) any { return report.Number(s.DrainSeconds) })
 	row("disk then, MB", func(s *backlogResult) any { return megabytes(s.DiskDrained) })
 	row("after another, s", func(s *backlogResult) any { return report.Number(s.SpaceSeconds) })
-	if err := t.Write(w); err != nil {
-		return err
-	}
-	return r.footnotes(w)
+	return &t
 }
 
-func (r *backlogReport) footnotes(w io.Writer) error {
-	fmt.Fprintf(w, "\nAccepting: %d clients, %d messages a run, delivery held, in turn with another server of the same kind whose queue is\n"+
+func (r *backlogReport) notes() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Accepting: %d clients, %d messages a run, delivery held, in turn with another server of the same kind whose queue is\n"+
 		"empty. kill -9 came under such a load. Files were in the page cache at the starts.\n", r.Clients, r.Load)
 	for _, s := range r.Systems {
-		fmt.Fprintf(w, "%s: sent %d, acknowledged %d, in the queue %d (%d deferred); missing %d, not acknowledged %d, left at the end %d",
+		fmt.Fprintf(&b, "%s: sent %d, acknowledged %d, in the queue %d (%d deferred); missing %d, not acknowledged %d, left at the end %d",
 			s.System, s.Books.Sent, s.Books.Acknowledged, s.Books.Queued, s.Books.Deferred,
 			len(s.Books.Missing), len(s.Books.Duplicates), s.Left)
 		if s.Drain == "deliver" {
-			fmt.Fprintf(w, "; delivered %d, undelivered %d, twice %d", s.Received, len(s.Undelivered), len(s.Doubles))
+			fmt.Fprintf(&b, "; delivered %d, undelivered %d, twice %d", s.Received, len(s.Undelivered), len(s.Doubles))
 		}
-		fmt.Fprintln(w, ".")
+		b.WriteString(".\n")
 	}
-	return nil
+	return b.String()
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,6 +40,17 @@ type bed struct {
 	size        int    // of messages
 	slack       time.Duration
 	busy        bool // tlsrelay delivers with as many connections as by default
+}
+
+// on prepares a bed for some work, says where it is, and removes it when the work is done.
+func (f *bedFlags) on(ctx context.Context, std streams, connections, size int, work func(*bed) error) (err error) {
+	b, err := f.prepare(ctx, connections, size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	fmt.Fprintf(std.err, "on %s\n", b.place())
+	return work(b)
 }
 
 // prepare makes the folder and the program. close removes what it made.

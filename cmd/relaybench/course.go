@@ -42,8 +42,24 @@ type plan struct {
 	to      *network
 	load    load.Options
 	warm    int                   // messages that go ahead, so that all processes are there, and connections too
+	count   int                   // messages that are measured
+	rate    float64               // of those, a second; 0: as many as the system takes
 	matters func(number int) bool // which messages are waited for; nil: all
 	tune    func(*system.Delivery)
+}
+
+// carry takes a plan from start to end, the accounts included.
+func (b *bed) carry(ctx context.Context, p plan, told *progress) (_ *course, _ *leg, err error) {
+	c, err := b.start(ctx, p, told)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	l, err := c.send(ctx, p.count, p.rate)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, l, c.account(ctx)
 }
 
 // start has a fresh system ready to deliver, with the load's connections open. The caller closes the course.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"tlsrelay/cmd/relaybench/load"
@@ -41,48 +40,30 @@ Example: relaybench idle --clients 5000 --tls --max-memory 300 --max-p99 1s`
 
 // check finds mistakes that the parser does not see.
 func (c *idleCommand) check() error {
-	switch {
-	case c.Clients < 1 || c.Clients > 60_000:
-		return usageError{errors.New("--clients: write a number from 1 to 60000")}
-	case c.Messages < 1 || c.Messages > 1_000_000:
-		return usageError{errors.New("--messages: write a number from 1 to 1000000")}
-	case c.Size < 1 || c.Size > 50_000_000:
-		return usageError{errors.New("--size: write a number from 1 to 50000000")}
-	}
-	return nil
+	return errors.Join(between("clients", c.Clients, 1, 60_000), between("messages", c.Messages, 1, 1_000_000), between("size", c.Size, 1, mostSize))
 }
 
-func (c *idleCommand) Run(ctx context.Context, std streams) (err error) {
+func (c *idleCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	flags := bedFlags{Tlsrelay: c.Tlsrelay, Dir: c.Dir, AnyMedium: c.AnyMedium, TimerSlack: 200 * time.Microsecond}
-	b, err := flags.prepare(ctx, c.Clients, c.Size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	r := &idleRun{idleCommand: c, bed: b, std: std}
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	if err := r.measure(ctx); err != nil {
-		return err
-	}
-	if err := r.print(); err != nil {
-		return err
-	}
-	return r.problem()
+	return flags.on(ctx, std, c.Clients, c.Size, func(b *bed) error {
+		r := &idleRun{idleCommand: c, bed: b, std: std}
+		if err := r.measure(ctx); err != nil {
+			return err
+		}
+		return errors.Join(r.print(), r.problem())
+	})
 }
 
 // stage is what was seen of the relay for a while.
 type stage struct {
-	Name     string      `json:"stage"`
-	Clients  int         `json:"clients"` // idle ones, at its end
-	Seconds  float64     `json:"seconds"`
-	Messages int         `json:"messages"`
-	P50      float64     `json:"p50_ms"` // from connecting to the 250
-	P99      float64     `json:"p99_ms"`
-	Max      float64     `json:"max_ms"`
-	Memory   proc.Memory `json:"memory_bytes"` // at its start; while clients connect, at its end
+	Name    string      `json:"stage"`
+	Clients int         `json:"clients"` // idle ones, at its end
+	Seconds float64     `json:"seconds"`
+	waits               // from connecting to the 250
+	Memory  proc.Memory `json:"memory_bytes"` // at its start; while clients connect, at its end
 }
 
 // idleRun is the command at work.
@@ -209,7 +190,7 @@ func (r *idleRun) watch(ctx context.Context, name string, clients int, over func
 			return err
 		}
 	}
-	s.fill(took)
+	s.waits = waitsOf(took)
 	r.stages = append(r.stages, s)
 	fmt.Fprintf(r.std.err, "%-10s %5d clients: p99 %.1f ms of %d messages\n", name, clients, s.P99, s.Messages)
 	return nil
@@ -228,10 +209,4 @@ func (r *idleRun) honest(ctx context.Context) (time.Duration, error) {
 	}
 	r.sent++
 	return time.Since(begin), nil
-}
-
-func (s *stage) fill(took []time.Duration) {
-	slices.Sort(took)
-	at := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
-	s.Messages, s.P50, s.P99, s.Max = len(took), at(0.5), at(0.99), at(1)
 }

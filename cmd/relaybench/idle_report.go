@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -54,26 +53,21 @@ func (r *idleRun) problem() error {
 }
 
 func (r *idleRun) print() error {
-	rep := idleReport{
+	rep := &idleReport{
 		Machine: report.ThisMachine(), TLS: r.TLS, Clients: r.Clients, PerClient: r.perClient(r.stage("idle")), Stages: r.stages, Sent: r.sent,
 	}
 	if err := r.problem(); err != nil {
 		rep.Problem = err.Error()
 	}
-	if r.JSON {
-		return json.NewEncoder(r.std.out).Encode(rep)
-	}
-	return r.write(&rep)
+	return publish(r.std, r.JSON, rep, r.page(rep))
 }
 
-// write prints the table.
-func (r *idleRun) write(rep *idleReport) error {
-	out := r.std.out
+// page gives it for people.
+func (r *idleRun) page(rep *idleReport) *report.Page {
 	kind := "in clear text"
 	if r.TLS {
 		kind = "in TLS"
 	}
-	fmt.Fprintf(out, "%d idle clients %s; an honest one hands in a message of %d bytes at a time\n%s\n\n", r.Clients, kind, r.Size, r.bed.place())
 	var t report.Table
 	_, measure := r.stages[0].Memory.Fair()
 	t.Row("stage", "idle clients", measure+" MB", "RSS MB", "messages", "p50 ms", "p99 ms", "max ms")
@@ -82,12 +76,12 @@ func (r *idleRun) write(rep *idleReport) error {
 		t.Row(s.Name, s.Clients, report.Number(float64(fair)/1e6), report.Number(float64(s.Memory.RSS)/1e6), s.Messages,
 			report.Number(s.P50), report.Number(s.P99), report.Number(s.Max))
 	}
-	if err := t.Write(out); err != nil {
-		return err
-	}
 	opening := time.Duration(r.stage("connecting").Seconds * float64(time.Second)).Round(10 * time.Millisecond)
-	fmt.Fprintf(out, "\nAn idle client costs %.1f KB. All connected within %v. Times are from connecting to the 250. Memory is measured at the\n"+
-		"start of a stage, %v after the one before, and while clients connect at the end. %d messages, all in the queue.\n",
-		float64(rep.PerClient)/1e3, opening, calm, rep.Sent)
-	return nil
+	return &report.Page{
+		Head:  fmt.Sprintf("%d idle clients %s; an honest one hands in a message of %d bytes at a time", r.Clients, kind, r.Size),
+		Place: r.bed.place(), Tables: []*report.Table{&t},
+		Notes: fmt.Sprintf("An idle client costs %.1f KB. All connected within %v. Times are from connecting to the 250. Memory is measured at the\n"+
+			"start of a stage, %v after the one before, and while clients connect at the end. %d messages, all in the queue.\n",
+			float64(rep.PerClient)/1e3, opening, calm, rep.Sent),
+	}
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -33,16 +32,6 @@ connection to the sink; whether it is kept is the system's affair. Every message
 Example: relaybench latency --rate 5 --seconds 20 --peer postfix`
 }
 
-// maxRate is what pacing can keep up with.
-const maxRate = 2000
-
-func rateIn(flag string, rate float64) error {
-	if !(rate > 0 && rate <= maxRate) {
-		return usageError{fmt.Errorf("--%s: write a number above 0, up to %d", flag, maxRate)}
-	}
-	return nil
-}
-
 func (c *latencyCommand) check() error {
 	return errors.Join(rateIn("rate", c.Rate), between("seconds", c.Seconds, 1, 3600), between("size", c.Size, 1, mostSize),
 		between("rounds", c.Rounds, 1, mostRounds))
@@ -64,85 +53,68 @@ type latencyReport struct {
 	Rate    float64         `json:"messages_per_second"`
 	Size    int             `json:"size"`
 	Runs    []latencySample `json:"runs"`
-	Totals  tally           `json:"totals"`
-	Problem string          `json:"problem,omitempty"`
+	outcome
 }
 
-func (c *latencyCommand) Run(ctx context.Context, std streams) (err error) {
+func (c *latencyCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b, err := c.prepare(ctx, 1, c.Size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	rep := &latencyReport{Machine: report.ThisMachine(), Rate: c.Rate, Size: c.Size}
-	var problems []error
-	for round := range c.Rounds {
-		for _, name := range c.names(false) {
-			s := latencySample{System: name, Round: round + 1}
-			if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+	return c.on(ctx, std, 1, c.Size, func(b *bed) error {
+		rep := &latencyReport{Machine: report.ThisMachine(), Rate: c.Rate, Size: c.Size}
+		for round := range c.Rounds {
+			for _, name := range c.names(false) {
+				s := latencySample{System: name, Round: round + 1}
+				if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				rep.Runs = append(rep.Runs, s)
+				rep.book(fmt.Sprintf("%s, round %d", name, s.Round), &s.Tally, c.late(name, s.waits))
+				fmt.Fprintf(std.err, "round %d: %-8s p50 %.1f ms, p99 %.1f ms\n", s.Round, name, s.P50, s.P99)
 			}
-			if err := errors.Join(s.Tally.problem(), c.late(&s)); err != nil {
-				problems = append(problems, fmt.Errorf("%s, round %d: %w", name, s.Round, err))
-			}
-			rep.Runs = append(rep.Runs, s)
-			rep.Totals.merge(&s.Tally)
-			fmt.Fprintf(std.err, "round %d: %-8s p50 %.1f ms, p99 %.1f ms\n", s.Round, name, s.P50, s.P99)
 		}
-	}
-	return rep.finish(c, b, std, errors.Join(problems...))
+		return errors.Join(publish(std, c.JSON, rep, rep.page(b)), rep.err)
+	})
 }
 
 // once runs one system.
-func (c *latencyCommand) once(ctx context.Context, b *bed, s *latencySample, told *progress) (err error) {
+func (c *latencyCommand) once(ctx context.Context, b *bed, s *latencySample, told *progress) error {
 	to, err := newNetwork(sink.Options{TLS: true}, 1)
 	if err != nil {
 		return err
 	}
 	defer to.close()
-	way, err := b.start(ctx, plan{system: s.System, to: to, load: load.Options{Clients: 1, Size: c.Size}, warm: 3}, told)
+	way, l, err := b.carry(ctx, plan{
+		system: s.System, to: to, load: load.Options{Clients: 1, Size: c.Size}, warm: 3, count: c.messages(), rate: c.Rate,
+	}, told)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, way.close()) }()
-	l, err := way.send(ctx, max(1, int(c.Rate*float64(c.Seconds))), c.Rate)
-	if err != nil {
-		return err
-	}
-	if err := way.account(ctx); err != nil {
 		return err
 	}
 	s.waits, s.CPU, s.Connections, s.Tally = way.waits(l), micros(l.cpu)/float64(max(1, len(l.numbers))), to.sink.Opened(), way.Tally
 	return nil
 }
 
+// messages is how many one run has.
+func (c *latencyCommand) messages() int { return max(1, int(c.Rate*float64(c.Seconds))) }
+
 // late says which of the bounds that were given does not hold.
-func (c *latencyCommand) late(s *latencySample) error {
-	if s.System != "tlsrelay" {
+func (c *latencyCommand) late(system string, w waits) error {
+	if system != "tlsrelay" {
 		return nil
 	}
-	return errors.Join(atMost("the median in ms", s.P50, c.MaxP50.Seconds()*1000), atMost("the 99th percentile in ms", s.P99, c.MaxP99.Seconds()*1000))
+	return errors.Join(atMost("the median in ms", w.P50, c.MaxP50.Seconds()*1000), atMost("the 99th percentile in ms", w.P99, c.MaxP99.Seconds()*1000))
 }
 
-// finish prints the report and gives the problem, if there is one.
-func (rep *latencyReport) finish(c *latencyCommand, b *bed, std streams, problem error) error {
-	if problem != nil {
-		rep.Problem = problem.Error()
-	}
-	if c.JSON {
-		return errors.Join(json.NewEncoder(std.out).Encode(rep), problem)
-	}
-	fmt.Fprintf(std.out, "%v messages of %d bytes a second, over TLS, from one 250 to the other\n%s\n\n", c.Rate, c.Size, b.place())
+// page gives it for people.
+func (rep *latencyReport) page(b *bed) *report.Page {
 	var t report.Table
 	t.Row("round", "system", "messages", "p50 ms", "p99 ms", "max ms", "CPU µs/msg", "connections")
 	for _, s := range rep.Runs {
 		t.Row(s.Round, s.System, s.Messages, report.Number(s.P50), report.Number(s.P99), report.Number(s.Max), report.Number(s.CPU), s.Connections)
 	}
-	err := t.Write(std.out)
-	fmt.Fprintf(std.out, "\nConnections: to the sink, those of the first messages included, which are not measured.\n%s", &rep.Totals)
-	return errors.Join(err, problem)
+	return &report.Page{
+		Head:  fmt.Sprintf("%v messages of %d bytes a second, over TLS, from one 250 to the other", rep.Rate, rep.Size),
+		Place: b.place(), Tables: []*report.Table{&t},
+		Notes: "Connections: to the sink, those of the first messages included, which are not measured.\n" + rep.Totals.String(),
+	}
 }

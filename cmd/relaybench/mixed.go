@@ -40,100 +40,67 @@ func (c *mixedCommand) check() error {
 		between("size", c.Size, 1, mostSize), between("clients", c.Clients, 1, mostClients), between("rounds", c.Rounds, 1, mostRounds))
 }
 
-func (c *mixedCommand) Run(ctx context.Context, std streams) (err error) {
+// mixedReport is what --json prints.
+type mixedReport struct {
+	Machine  report.Machine `json:"machine"`
+	Messages int            `json:"messages"`
+	Rate     float64        `json:"messages_per_second"`
+	Domains  int            `json:"healthy_domains"`
+	Size     int            `json:"size"`
+	contrast
+}
+
+func (c *mixedCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b, err := c.prepare(ctx, c.Clients, c.Size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	m := &mixedRun{mixedCommand: c, bed: b, std: std}
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	for round := range c.Rounds {
-		for _, name := range c.names(false) {
-			for _, bad := range []bool{false, true} {
-				s := mixedSample{System: name, Round: round + 1, Bad: bad}
-				if err := m.once(ctx, &s); err != nil {
-					return fmt.Errorf("%s: %w", s.what(), err)
-				}
-				m.runs = append(m.runs, s)
-				fmt.Fprintf(std.err, "round %d: %-26s p50 %.1f ms, p99 %.1f ms\n", s.Round, s.what(), s.P50, s.P99)
-			}
+	return c.on(ctx, std, c.Clients, c.Size, func(b *bed) error {
+		rep := &mixedReport{Machine: report.ThisMachine(), Messages: c.Messages, Rate: c.Rate, Domains: c.Domains, Size: c.Size}
+		err := rep.measure(ctx, c.Rounds, c.names(false), "bad hosts", std.err, func(ctx context.Context, s *contrastSample) error {
+			return c.once(ctx, b, s, newProgress(std.err, s.System))
+		})
+		if err != nil {
+			return err
 		}
-	}
-	return errors.Join(m.print(), m.problem())
-}
-
-// mixedRun is the command at work.
-type mixedRun struct {
-	*mixedCommand
-	bed  *bed
-	std  streams
-	runs []mixedSample
-}
-
-// mixedSample is what one run of one system gave.
-type mixedSample struct {
-	System string `json:"system"`
-	Round  int    `json:"round"`
-	Bad    bool   `json:"with_bad_hosts"`
-	waits
-	Tally tally `json:"books"`
-}
-
-func (s *mixedSample) what() string {
-	if s.Bad {
-		return s.System + " with bad hosts"
-	}
-	return s.System + " without"
+		rep.fail(atMost("the ratio of the 99th percentiles", rep.Ratios[0].P99.Median, c.MaxRatio))
+		return errors.Join(publish(std, c.JSON, rep, rep.page(c, b)), rep.err)
+	})
 }
 
 // once runs one system. Its mail for bad hosts is tried again when the run is over, as with the waits of real life.
-func (m *mixedRun) once(ctx context.Context, s *mixedSample) (err error) {
+func (c *mixedCommand) once(ctx context.Context, b *bed, s *contrastSample, told *progress) error {
 	const share = 0.95
-	to, err := newNetwork(sink.Options{TLS: true}, m.Domains)
+	to, err := newNetwork(sink.Options{TLS: true}, c.Domains)
 	if err != nil {
 		return err
 	}
 	defer to.close()
-	messages, rate := int(share*float64(m.Messages)), share*m.Rate
+	messages, rate := int(share*float64(c.Messages)), share*c.Rate
 	if s.Bad {
-		messages, rate = m.Messages, m.Rate
-		if err := to.addBad(m.Domains / 19); err != nil {
+		messages, rate = c.Messages, c.Rate
+		if err := to.addBad(c.Domains / 19); err != nil {
 			return err
 		}
 	}
 	all := len(to.domains)
-	c, err := m.bed.start(ctx, plan{
-		system: s.System, to: to, load: load.Options{Clients: m.Clients, Size: m.Size, Domains: all},
-		matters: func(number int) bool { return number%all < m.Domains },
+	way, l, err := b.carry(ctx, plan{
+		system: s.System, to: to, load: load.Options{Clients: c.Clients, Size: c.Size, Domains: all}, count: messages, rate: rate,
+		matters: func(number int) bool { return number%all < c.Domains },
 		tune:    func(d *system.Delivery) { d.Retry = 5 * time.Minute },
-	}, newProgress(m.std.err, s.System))
+	}, told)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	l, err := c.send(ctx, messages, rate)
-	if err != nil {
-		return err
-	}
-	if err := c.account(ctx); err != nil {
-		return err
-	}
-	s.waits, s.Tally = c.waits(l), c.Tally
+	s.waits, s.Tally = way.waits(l), way.Tally
 	return nil
 }
 
-// problem says for which runs the books do not add up.
-func (m *mixedRun) problem() error {
-	var errs []error
-	for _, s := range m.runs {
-		if err := s.Tally.problem(); err != nil {
-			errs = append(errs, fmt.Errorf("%s, round %d: %w", s.what(), s.Round, err))
-		}
+// page gives it for people.
+func (rep *mixedReport) page(c *mixedCommand, b *bed) *report.Page {
+	return &report.Page{
+		Head: fmt.Sprintf("healthy mail over TLS, from one 250 to the other: %v messages of %d bytes a second to %d domains, %d rounds",
+			c.Rate, c.Size, c.Domains, c.Rounds),
+		Place: b.place(), Tables: []*report.Table{rep.table("5 % to bad hosts")},
+		Notes: "What is left in the queue is mail for bad hosts.\n" + rep.Totals.String(),
 	}
-	ratio := report.Ratio(m.values("tlsrelay", true, p99), m.values("tlsrelay", false, p99))
-	return errors.Join(append(errs, atMost("the ratio of the 99th percentiles", ratio.Median, m.MaxRatio))...)
 }

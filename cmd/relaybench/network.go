@@ -22,7 +22,6 @@ type network struct {
 	sink    *sink.Sink
 	tls     bool
 	domains []system.Domain // none: all mail goes to the one address of the sink
-	healthy int             // of the domains, those at the beginning
 	dns     *dnstest.Server
 	closers []func() // in reverse order
 
@@ -50,7 +49,6 @@ func newNetwork(o sink.Options, domains int) (_ *network, err error) {
 				return nil, err
 			}
 		}
-		n.healthy = domains
 	}
 	return n, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlsrelay/cmd/relaybench/load"
+	"tlsrelay/cmd/relaybench/report"
 	"tlsrelay/cmd/relaybench/sink"
 )
 
@@ -34,17 +35,6 @@ One domain is routed to the sink. Of more, each has an MX host and a loopback ad
 a peer is told the addresses in a table. Every acknowledged message must arrive, once; if not, the exit code is 1.
 
 Example: relaybench relay --peer postfix --domains 1,1000`
-}
-
-// most are the bounds of what the delivering commands take.
-const mostMessages, mostSize, mostClients, mostDomains, mostRounds = 10_000_000, 50_000_000, 1000, 5000, 100
-
-// between finds a number that cannot be.
-func between(flag string, n, least, most int) error {
-	if n < least || n > most {
-		return usageError{fmt.Errorf("--%s: write a number from %d to %d", flag, least, most)}
-	}
-	return nil
 }
 
 // check finds mistakes that the parser does not see.
@@ -91,31 +81,28 @@ func (c *relayCommand) ways() (all []way) {
 	return all
 }
 
-func (c *relayCommand) Run(ctx context.Context, std streams) (err error) {
+func (c *relayCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b, err := c.prepare(ctx, c.Clients, c.Size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	r := &relayRun{relayCommand: c, bed: b, std: std}
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	for _, w := range c.ways() {
-		if err := r.measure(ctx, w); err != nil {
-			return err
+	return c.on(ctx, std, c.Clients, c.Size, func(b *bed) error {
+		r := &relayRun{relayCommand: c, bed: b, std: std}
+		for _, w := range c.ways() {
+			if err := r.measure(ctx, w); err != nil {
+				return err
+			}
 		}
-	}
-	return errors.Join(r.print(), r.problem())
+		return r.report()
+	})
 }
 
 // relayRun is the command at work.
 type relayRun struct {
 	*relayCommand
-	bed  *bed
-	std  streams
-	runs []relaySample
+	bed     *bed
+	std     streams
+	runs    report.Runs[relaySample]
+	outcome outcome
 }
 
 // relaySample is what one run of one system gave.
@@ -145,6 +132,7 @@ func (r *relayRun) measure(ctx context.Context, w way) error {
 				return fmt.Errorf("%s, %v, %d domains: %w", name, w, w.Domains, err)
 			}
 			r.runs = append(r.runs, s)
+			r.outcome.book(fmt.Sprintf("%s, %v, %d domains, round %d", name, w, w.Domains, s.Round), &s.Tally)
 			fmt.Fprintf(r.std.err, "%5v, %4d domains, round %d: %-8s %7.0f messages/s delivered, %4.0f µs CPU each\n",
 				w, w.Domains, s.Round, name, s.PerSecond, s.CPU)
 		}
@@ -153,21 +141,13 @@ func (r *relayRun) measure(ctx context.Context, w way) error {
 }
 
 // once runs one system with an empty queue.
-func (r *relayRun) once(ctx context.Context, s *relaySample, to *network) (err error) {
+func (r *relayRun) once(ctx context.Context, s *relaySample, to *network) error {
 	opened := to.sink.Opened()
-	c, err := r.bed.start(ctx, plan{
+	c, l, err := r.bed.carry(ctx, plan{
 		system: s.System, to: to, load: load.Options{Clients: r.Clients, Size: r.Size, Domains: s.Domains, Pipelining: r.Pipelining},
-		warm: warmUp(r.Clients, r.Messages),
+		warm: warmUp(r.Clients, r.Messages), count: r.Messages,
 	}, newProgress(r.std.err, s.System))
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	l, err := c.send(ctx, r.Messages, 0)
-	if err != nil {
-		return err
-	}
-	if err := c.account(ctx); err != nil {
 		return err
 	}
 	n := float64(max(len(l.numbers), 1))
@@ -179,19 +159,3 @@ func (r *relayRun) once(ctx context.Context, s *relaySample, to *network) (err e
 }
 
 func micros(d time.Duration) float64 { return float64(d.Microseconds()) }
-
-// problem says for which runs the books do not add up, and which of the bounds that were given do not hold.
-func (r *relayRun) problem() error {
-	var errs []error
-	for _, s := range r.runs {
-		if err := s.Tally.problem(); err != nil {
-			errs = append(errs, fmt.Errorf("%s, %v, %d domains, round %d: %w", s.System, s.way, s.Domains, s.Round, err))
-		}
-	}
-	for _, x := range r.ratios() {
-		what := fmt.Sprintf("%v, %d domains, divided by %s: ", x.way, x.Domains, x.To)
-		errs = append(errs, atLeast(what+"messages a second", x.PerSecond.Median, r.MinRatio),
-			atMost(what+"CPU time a message", x.CPU.Median, r.MaxCPURatio))
-	}
-	return errors.Join(errs...)
-}

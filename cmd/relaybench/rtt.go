@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -61,8 +60,7 @@ type rttReport struct {
 	RoundTrip float64        `json:"round_trip_ms"`
 	Size      int            `json:"size"`
 	Runs      []rttSample    `json:"runs"`
-	Totals    tally          `json:"totals"`
-	Problem   string         `json:"problem,omitempty"`
+	outcome
 }
 
 // offers are the sinks to deliver to.
@@ -76,44 +74,32 @@ func (c *rttCommand) offers() (all []string) {
 	return all
 }
 
-func (c *rttCommand) Run(ctx context.Context, std streams) (err error) {
+func (c *rttCommand) Run(ctx context.Context, std streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	b, err := c.prepare(ctx, rttClients, c.Size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	fmt.Fprintf(std.err, "on %s\n", b.place())
-	rep := &rttReport{Machine: report.ThisMachine(), RoundTrip: c.Delay.Seconds() * 1000, Size: c.Size}
-	var problems []error
-	for _, offer := range c.offers() {
-		for _, name := range c.names(false) {
-			s := rttSample{System: name, Offer: offer}
-			if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
-				return fmt.Errorf("%s, %s: %w", name, offer, err)
+	return c.on(ctx, std, rttClients, c.Size, func(b *bed) error {
+		rep := &rttReport{Machine: report.ThisMachine(), RoundTrip: c.Delay.Seconds() * 1000, Size: c.Size}
+		for _, offer := range c.offers() {
+			for _, name := range c.names(false) {
+				s := rttSample{System: name, Offer: offer}
+				if err := c.once(ctx, b, &s, newProgress(std.err, name)); err != nil {
+					return fmt.Errorf("%s, %s: %w", name, offer, err)
+				}
+				rep.Runs = append(rep.Runs, s)
+				rep.book(name+", "+offer, &s.Tally, s.crowd(), c.slow(&s))
+				fmt.Fprintf(std.err, "%-10s %-8s %.1f messages/s\n", offer, name, s.PerSecond)
 			}
-			err := s.problem()
-			if name == "tlsrelay" {
-				err = errors.Join(err, atLeast("the rate", s.PerSecond, c.MinRate))
-			}
-			if err != nil {
-				problems = append(problems, fmt.Errorf("%s, %s: %w", name, offer, err))
-			}
-			rep.Runs = append(rep.Runs, s)
-			rep.Totals.merge(&s.Tally)
-			fmt.Fprintf(std.err, "%-10s %-8s %.1f messages/s\n", offer, name, s.PerSecond)
 		}
-	}
-	return rep.finish(c, b, std, errors.Join(problems...))
+		return errors.Join(publish(std, c.JSON, rep, rep.page(c, b)), rep.err)
+	})
 }
 
 // rttClients is how many connections hand messages in: the queue fills at once.
 const rttClients = 5
 
 // once runs one system.
-func (c *rttCommand) once(ctx context.Context, b *bed, s *rttSample, told *progress) (err error) {
+func (c *rttCommand) once(ctx context.Context, b *bed, s *rttSample, told *progress) error {
 	to, err := newNetwork(sink.Options{TLS: true, Chunking: s.Offer == "CHUNKING"}, 1)
 	if err != nil {
 		return err
@@ -124,19 +110,11 @@ func (c *rttCommand) once(ctx context.Context, b *bed, s *rttSample, told *progr
 		return err
 	}
 	defer far.Close()
-	way, err := b.start(ctx, plan{
-		system: s.System, to: to, load: load.Options{Clients: rttClients, Size: c.Size}, warm: 1,
+	way, l, err := b.carry(ctx, plan{
+		system: s.System, to: to, load: load.Options{Clients: rttClients, Size: c.Size}, warm: 1, count: c.Messages,
 		tune: func(d *system.Delivery) { d.Host, d.PerHost = netip.MustParseAddrPort(far.Address()), 1 },
 	}, told)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, way.close()) }()
-	l, err := way.send(ctx, c.Messages, 0)
-	if err != nil {
-		return err
-	}
-	if err := way.account(ctx); err != nil {
 		return err
 	}
 	s.Connections, s.AtOnce, s.Tally = to.sink.Opened(), to.sink.Peak(), way.Tally
@@ -147,30 +125,32 @@ func (c *rttCommand) once(ctx context.Context, b *bed, s *rttSample, told *progr
 	return nil
 }
 
-// problem says what does not add up. One connection may begin in the very moment in which another ends.
-func (s *rttSample) problem() error {
-	err := s.Tally.problem()
+// crowd says if there were too many connections. One may begin in the very moment in which another ends.
+func (s *rttSample) crowd() error {
 	if s.AtOnce > 2 {
-		err = errors.Join(err, fmt.Errorf("%d connections were open at once, where one was allowed", s.AtOnce))
+		return fmt.Errorf("%d connections were open at once, where one was allowed", s.AtOnce)
 	}
-	return err
+	return nil
 }
 
-// finish prints the report and gives the problem, if there is one.
-func (rep *rttReport) finish(c *rttCommand, b *bed, std streams, problem error) error {
-	if problem != nil {
-		rep.Problem = problem.Error()
+// slow says if the bound that was given does not hold.
+func (c *rttCommand) slow(s *rttSample) error {
+	if s.System != "tlsrelay" {
+		return nil
 	}
-	if c.JSON {
-		return errors.Join(json.NewEncoder(std.out).Encode(rep), problem)
-	}
-	fmt.Fprintf(std.out, "messages of %d bytes over TLS and one connection, to a sink at %v\n%s\n\n", c.Size, c.Delay, b.place())
+	return atLeast("the rate", s.PerSecond, c.MinRate)
+}
+
+// page gives it for people.
+func (rep *rttReport) page(c *rttCommand, b *bed) *report.Page {
 	var t report.Table
 	t.Row("the sink offers", "system", "messages", "delivered/s", "round trips/msg", "connections")
 	for _, s := range rep.Runs {
 		t.Row(s.Offer, s.System, s.Tally.Received, report.Number(s.PerSecond), report.Number(s.RoundTrips), s.Connections)
 	}
-	err := t.Write(std.out)
-	fmt.Fprintf(std.out, "\nThe rate begins with the second message to arrive, once the way is open. Connections: one after the other.\n%s", &rep.Totals)
-	return errors.Join(err, problem)
+	return &report.Page{
+		Head:  fmt.Sprintf("messages of %d bytes over TLS and one connection, to a sink at %v", c.Size, c.Delay),
+		Place: b.place(), Tables: []*report.Table{&t},
+		Notes: "The rate begins with the second message to arrive, once the way is open. Connections: one after the other.\n" + rep.Totals.String(),
+	}
 }

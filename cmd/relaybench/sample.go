@@ -30,8 +30,9 @@ type sample struct {
 }
 
 // Measures of a sample.
-func perSecond(s *sample) float64 { return s.PerSecond }
-func cpu(s *sample) float64       { return s.CPU }
+func perSecond(s *sample) float64    { return s.PerSecond }
+func cpu(s *sample) float64          { return s.CPU }
+func generatorCPU(s *sample) float64 { return s.GeneratorCPU }
 
 // warmUp is how many messages a system gets before the clock starts, so that all its processes are there and its caches filled;
 // at most a tenth of those that count.

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// waits says how long messages took from the 250 to their sender until the sink had answered 250 to theirs.
+// waits says how long messages took: where nothing else is said, from the 250 to their sender until the sink had answered 250
+// to theirs.
 type waits struct {
 	Messages int     `json:"messages"`
 	P50      float64 `json:"p50_ms"`

@@ -70,6 +70,42 @@ clients  system      µs
 	}
 }
 
+// TestRuns: what belongs together keeps its order, so that ratios are taken round by round.
+func TestRuns(t *testing.T) {
+	type run struct {
+		system string
+		rate   float64
+	}
+	runs := Runs[run]{{"a", 10}, {"b", 1}, {"a", 40}, {"b", 10}, {"a", 9}, {"b", 3}}
+	of := func(name string) Runs[run] { return runs.Where(func(r *run) bool { return r.system == name }) }
+	rate := func(r *run) float64 { return r.rate }
+	if got, want := of("a").Spread(rate), (Spread{10, 9, 40}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got, want := of("a").Ratio(of("b"), rate), (Spread{4, 3, 10}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := of("c").Spread(rate); got != (Spread{}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// TestPage: a table without rows is not shown.
+func TestPage(t *testing.T) {
+	var full, empty Table
+	full.Row("system", "µs")
+	full.Row("tlsrelay", 1)
+	empty.Row("ratio")
+	var b strings.Builder
+	p := Page{Head: "what", Place: "here", Tables: []*Table{&full, &empty}, Notes: "That was it.\n"}
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "what\nhere\n\nsystem    µs\n------------\ntlsrelay   1\n\nThat was it.\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func TestMachine(t *testing.T) {
 	if m := ThisMachine(); m.CPUs < 1 || !strings.Contains(m.String(), "CPUs") {
 		t.Errorf("%+v: %s", m, m)
