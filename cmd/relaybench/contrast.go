@@ -22,7 +22,7 @@ type contrast struct {
 type contrastSample struct {
 	System string `json:"system"`
 	Round  int    `json:"round"`
-	Bad    bool   `json:"with_bad_hosts"`
+	Bad    bool   `json:"with"`
 	waits         // of the mail for healthy hosts
 	Tally  tally  `json:"books"`
 }
@@ -30,7 +30,7 @@ type contrastSample struct {
 // contrastSummary is one system over all rounds, with bad hosts or without.
 type contrastSummary struct {
 	System string        `json:"system"`
-	Bad    bool          `json:"with_bad_hosts"`
+	Bad    bool          `json:"with"`
 	P50    report.Spread `json:"p50_ms"`
 	P99    report.Spread `json:"p99_ms"`
 	Max    report.Spread `json:"max_ms"`

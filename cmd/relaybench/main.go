@@ -31,6 +31,7 @@ type commands struct {
 	Latency latencyCommand `cmd:"" help:"How long a message is on its way when there are few."`
 	Rtt     rttCommand     `cmd:"" help:"How fast one connection to a host far away is."`
 	Mixed   mixedCommand   `cmd:"" help:"Whether mail for healthy hosts waits for that for bad ones."`
+	Probes  probesCommand  `cmd:"" help:"Whether mail waits while hosts with old TLS are probed."`
 	Sink    sinkCommand    `cmd:"" help:"Run a mail server that takes everything, or refuses, or is slow."`
 	Bare    bareCommand    `cmd:"" hidden:"" help:"The bare server that accept compares with."`
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -22,9 +23,14 @@ type Options struct {
 	Replies map[string]string // other answers, by stage: see [Stages]
 
 	OnlyTLS      bool // refuse mail in clear text
+	OldTLS       bool // know no TLS newer than 1.0
 	Chunking     bool // offer CHUNKING (RFC 3030)
 	NoPipelining bool // do not offer PIPELINING
 	Connections  int  // at the same time; more are turned away with 421. 0: any number
+
+	// Overlap is how long connections must be open together before they count in Peak as being so: one that its client has
+	// closed may take a moment to end here.
+	Overlap time.Duration
 
 	// Received is called for each message whose answer was sent, from many goroutines. nil: nobody is told.
 	Received func(Message)
@@ -73,6 +79,9 @@ func Listen(address string, o Options) (*Sink, error) {
 			return nil, err
 		}
 		s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		if o.OldTLS {
+			s.tls.MinVersion, s.tls.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+		}
 	}
 	if err := s.listen(address); err != nil {
 		return nil, err
@@ -159,10 +168,25 @@ func (s *Sink) admit(c net.Conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
-	s.peak = max(s.peak, len(s.conns))
+	s.together()
 	s.open.Add(1)
 	s.opened.Add(1)
 	return true
+}
+
+// together counts the connections that are open, and will be for a while. It needs the lock.
+func (s *Sink) together() {
+	if s.opts.Overlap == 0 {
+		s.peak = max(s.peak, len(s.conns))
+		return
+	}
+	conns := maps.Clone(s.conns)
+	time.AfterFunc(s.opts.Overlap, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		maps.DeleteFunc(conns, func(c net.Conn, _ struct{}) bool { _, open := s.conns[c]; return !open })
+		s.peak = max(s.peak, len(conns))
+	})
 }
 
 func (s *Sink) forget(c net.Conn) {

@@ -17,6 +17,7 @@ type Delivery struct {
 	TLS     bool           // nothing is sent without TLS 1.2 or newer; otherwise hosts offer none
 	PerHost int            // connections to one host at the same time; 0: what suits the system best
 	Retry   time.Duration  // between attempts
+	NoProbe bool           // tlsrelay does not probe hosts
 }
 
 // Domain is a domain of recipients and the address of its MX host.

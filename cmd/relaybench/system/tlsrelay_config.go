@@ -81,6 +81,8 @@ func (d *Delivery) relay(b *strings.Builder) {
 	}
 	if !d.TLS {
 		fmt.Fprint(b, "[tls]\nlevel = \"opportunistic\"\n")
+	} else if d.NoProbe {
+		fmt.Fprint(b, "[tls]\nprobe = false\n")
 	}
 	if d.Host.IsValid() {
 		fmt.Fprintf(b, relayRoute, d.Host)
