@@ -28,7 +28,7 @@ type Evidence struct {
 
 // CertificateFacts is what a host's certificate says.
 type CertificateFacts struct {
-	Names     string // that it is made for, "mx1.example.org, mx2.example.org"
+	Names     string // that it is made for, "mx1.example.org, mx2.example.org"; "CN=mx1.example.org" if it has a common name alone
 	Issuer    string
 	NotBefore time.Time
 	NotAfter  time.Time // zero: no certificate was seen

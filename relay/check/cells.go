@@ -71,7 +71,8 @@ func misnamed(r *probe.Result) bool {
 
 // selfSigned reports whether a certificate names itself as its authority, and nobody trusts it.
 func selfSigned(c *probe.Certificate) bool {
-	return c.Trusted == probe.No && slices.Contains(c.Names, attribute(c.Issuer, "CN"))
+	name := attribute(c.Issuer, "CN")
+	return c.Trusted == probe.No && (slices.Contains(c.Names, name) || slices.Contains(c.Names, probe.CommonName+name))
 }
 
 // maxAuthority bounds the name of an authority in the table, in characters.
@@ -152,7 +153,11 @@ func notes(a Address, now time.Time) []string {
 func complaints(c *probe.Certificate, now time.Time, passes bool) []string {
 	var facts []string
 	if c.Fits == probe.No && len(c.Names) > 0 {
-		facts = append(facts, "is for "+nameList(c.Names))
+		if name, alone := strings.CutPrefix(c.Names[0], probe.CommonName); alone {
+			facts = append(facts, "has no name but a common name, "+nameList([]string{name})+", which does not count")
+		} else {
+			facts = append(facts, "is for "+nameList(c.Names))
+		}
 	}
 	if c.Trusted == probe.No && !selfSigned(c) && !passes {
 		facts = append(facts, "is from "+authority(c))

@@ -209,8 +209,11 @@ func TestCertificateCell(t *testing.T) {
 		"Let's Encrypt, expired":       func(c *probe.Certificate) { c.NotAfter, c.Trusted = epoch.Add(-time.Hour), probe.No },
 		"Let's Encrypt, not yet valid": func(c *probe.Certificate) { c.NotBefore, c.Trusted = epoch.Add(time.Hour), probe.No },
 		"not trusted, 61 days":         func(c *probe.Certificate) { c.Trusted = probe.No },
-		"unusable":                     func(c *probe.Certificate) { c.Trusted, c.Fits, c.Problem = probe.Unknown, probe.Unknown, "RSA 512" },
-		"unreadable":                   func(c *probe.Certificate) { *c = probe.Certificate{Problem: "negative serial number"} },
+		"self-signed, 61 days": func(c *probe.Certificate) {
+			c.Trusted, c.Fits, c.Issuer, c.Names = probe.No, probe.No, "CN=mx.example.org", []string{"CN=mx.example.org"}
+		},
+		"unusable":   func(c *probe.Certificate) { c.Trusted, c.Fits, c.Problem = probe.Unknown, probe.Unknown, "RSA 512" },
+		"unreadable": func(c *probe.Certificate) { *c = probe.Certificate{Problem: "negative serial number"} },
 	} {
 		r := offers(tlspolicy.TLS13, tlspolicy.TLS13)
 		change(r.Certificate)

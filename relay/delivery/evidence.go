@@ -120,14 +120,9 @@ func shownIn(err error) *x509.Certificate {
 }
 
 func factsOfX509(c *x509.Certificate) queue.CertificateFacts {
-	made := slices.Clone(c.DNSNames)
-	for _, addr := range c.IPAddresses {
-		made = append(made, addr.String())
+	return queue.CertificateFacts{
+		Names: listed(probe.Names(c)), Issuer: queue.Printable(c.Issuer.String()), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 	}
-	if len(made) == 0 {
-		made = []string{c.Subject.CommonName}
-	}
-	return queue.CertificateFacts{Names: listed(made), Issuer: queue.Printable(c.Issuer.String()), NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 }
 
 // maxNames bounds the names of a certificate that are kept: one for a hosting server may have a hundred.

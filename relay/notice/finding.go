@@ -25,6 +25,7 @@ type facts struct {
 
 	HasCertificate     bool // the rest is known
 	Names              []string
+	CommonName         string // where there are no names: what was good enough before
 	Issuer             string
 	ValidFrom, ValidTo time.Time // the one that is still to come, and the end of one that is valid; else zero
 	Ended              time.Time // since when it is expired; zero if it is not
@@ -104,7 +105,12 @@ func (g *group) finding(e *queue.Evidence, zone *time.Location) group {
 
 // addCertificate tells what a certificate says, as of the probe.
 func (g *group) addCertificate(c queue.CertificateFacts, zone *time.Location) {
-	g.HasCertificate, g.Names, g.Issuer = true, list(c.Names), inert(c.Issuer, 200)
+	g.HasCertificate, g.Issuer = true, inert(c.Issuer, 200)
+	if name, alone := strings.CutPrefix(c.Names, "CN="); alone {
+		g.CommonName = inert(name, 100)
+	} else {
+		g.Names = list(c.Names)
+	}
 	at := g.Probed
 	if at.IsZero() {
 		at = g.Last

@@ -22,6 +22,8 @@ func TestProofIsTold(t *testing.T) {
 	never.Item.Recipients[0].Evidence[0].Probed = time.Time{}
 	nothing := proven("tls-version", queue.NoticeDelay)
 	nothing.Item.Recipients[0].Evidence[0].Offers = ""
+	common := proven("certificate-name", queue.NoticeDelay)
+	common.Item.Recipients[0].Evidence[0].Certificate.Names = "CN=mx1.example.org"
 	const en, de = "The server was checked on 2 March 2026, 10:00 (UTC+1): it offers only TLS 1.0 and TLS 1.1.",
 		"Der Server wurde am 2. März 2026, 10:00 Uhr (UTC+1) geprüft: Er bietet nur TLS 1.0 und TLS 1.1."
 	for _, tt := range []struct {
@@ -42,6 +44,9 @@ func TestProofIsTold(t *testing.T) {
 		{"nothing offered", "en", nothing, []string{"it offers no version of TLS at all.", "Offers no TLS version at all"}, nil},
 		{"expired", "de", proven("certificate-expired", queue.NoticeFailure), []string{"das am 26. Februar 2026, 10:00 Uhr (UTC+1) abgelaufen ist",
 			"Gilt für mx1.example.org und mx2.example.org", "Aussteller R11, Let's Encrypt", "Abgelaufen 26. Februar"}, []string{"Gültig bis"}},
+		{"common name", "en", common, []string{"no name in the form that counts today (subjectAltName), only a common name (mx1.example.org)",
+			"has mx1.example.org as its common name (CN)"}, []string{"another name (", "Made for mx1", "CN="}},
+		{"common name", "de", common, []string{"nur einen „Common Name“ (mx1.example.org)"}, []string{"anderen Namen", "Gilt für mx1"}},
 		{"two hosts", "en", twoHosts(), []string{en, "The mail server mx1.example.org (192.0.2.25, port 25) supports neither",
 			"Server mx2.example.org Address 2001:db8::25, port 25 Seen the connection was closed", "Failed one connection, on 5 March"}, nil},
 		{"many hosts", "de", manyHosts(), []string{"... und 2 weitere", "Bietet keine TLS-Version", "192.0.2.8, Port 25) unterstützt"},

@@ -37,6 +37,7 @@ for path in sys.argv[1:]:
         "recipients": [{
             "final": r["Final-Recipient"], "action": r["Action"], "status": r["Status"],
             "remote": r["Remote-MTA"], "diagnostic": r["Diagnostic-Code"] or "",
+            "cause": r["X-Tlsrelay-Cause"] or "",
         } for r in recipients],
         "kind": types[2],
         "returned": returned["Subject"],
@@ -48,7 +49,7 @@ type notice struct {
 	From, To   string // arguments of MAIL and RCPT
 	Auto, Text string
 	MTA        string
-	Recipients []struct{ Final, Action, Status, Remote, Diagnostic string }
+	Recipients []struct{ Final, Action, Status, Remote, Diagnostic, Cause string }
 	Kind       string // of the third part
 	Returned   string // subject of the message that comes back
 }

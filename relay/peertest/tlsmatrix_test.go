@@ -66,6 +66,7 @@ func TestTLSMatrix(t *testing.T) {
 	}
 	turning := plantTurning(f, zone)
 	policy += rule(turning.domain, "opportunistic")
+	plantSender(f, zone)
 	f.start()
 	t.Run("proof", f.prove)
 
@@ -93,6 +94,7 @@ func TestTLSMatrix(t *testing.T) {
 	}
 	t.Run("arrival", func(t *testing.T) { checkAllArrived(t, f.boxes, delivered) })
 	t.Run("capture", func(t *testing.T) { checkMatrixCapture(t, c, f, rows, secret, open) })
+	t.Run("notices", func(t *testing.T) { checkMatrixNotices(t, f, r, rows, letters) })
 }
 
 func domainOf(i int) string { return fmt.Sprintf("r%03d.test", i) }

@@ -40,20 +40,24 @@ func when(t time.Time) time.Time {
 	return t
 }
 
-// certificateNames keeps the domains of a list, whole ones only.
+// certificateNames keeps the domains of a list, whole ones only. See [tlsrelay/tlspolicy/probe.Names] for its form.
 func certificateNames(list string) string {
 	if len(list) > 16*maxNames {
 		list = list[:16*maxNames]
 	}
 	var b strings.Builder
 	for name := range strings.SplitSeq(list, ",") {
-		rest, below := strings.CutPrefix(strings.TrimSpace(name), "*.")
+		rest, common := strings.CutPrefix(strings.TrimSpace(name), "CN=") // the certificate has no other name
+		rest, below := strings.CutPrefix(rest, "*.")
 		name, ok := domainName(rest)
 		if !ok {
 			continue
 		}
 		if below {
 			name = "*." + name
+		}
+		if common {
+			name = "CN=" + name
 		}
 		if b.Len()+len(name)+len(", ...") > maxNames {
 			b.WriteString(", ...")

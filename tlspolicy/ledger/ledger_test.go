@@ -131,11 +131,11 @@ func TestOnlyFactsAboutTLS(t *testing.T) {
 	l.Note("example.org", []Seen{{
 		Host: "192.0.2.25", Cause: "tls-\x1bversion", Answer: "bob@example.org at 192.0.2.1:25, [2001:db8::1] and (fe80::1): \u202e<b>\x00",
 		Needed: "1.2", Probed: start, Offers: strings.Repeat("TLS 1.0, ", 1000), KeyExchange: "R\xffSA",
-		Certificate: Certificate{Names: "mx.example.org, 192.0.2.1, bob@example.org, *.example.org, <script>, a..b", Issuer: "CA ca@example.org"},
+		Certificate: Certificate{Names: "mx.example.org, 192.0.2.1, bob@example.org, *.example.org, <script>, a..b, CN=<b>, CN=old.example", Issuer: "CA ca@example.org"},
 	}}, start)
 	h := known(t, l, "example.org").Hosts[0]
 	if h.Host != "" || h.Cause != "tls-?version" || h.Answer != "... at ... ... and ... ?<b>?" || h.KeyExchange != "R?SA" ||
-		len(h.Offers) > maxShort || h.Certificate.Names != "mx.example.org, *.example.org" || h.Certificate.Issuer != "CA ..." {
+		len(h.Offers) > maxShort || h.Certificate.Names != "mx.example.org, *.example.org, CN=old.example" || h.Certificate.Issuer != "CA ..." {
 		t.Errorf("got %+v", h)
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"tlsrelay/tlspolicy"
 )
 
+// CommonName begins what is no name that counts, see Names.
+const CommonName = "CN="
+
 const (
 	maxNames = 20
 	maxName  = 253
@@ -57,7 +60,7 @@ func parse(der [][]byte) ([]*x509.Certificate, error) {
 // judge looks at a chain as a client does that must know whom it talks to. broken is why the certificate cannot be used at all.
 func (p *Prober) judge(chain []*x509.Certificate, t Target, now time.Time, broken error) *Certificate {
 	leaf := chain[0]
-	c := &Certificate{Names: names(leaf), Issuer: clean(leaf.Issuer.String(), maxName), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Key: key(leaf.PublicKey)}
+	c := &Certificate{Names: Names(leaf), Issuer: clean(leaf.Issuer.String(), maxName), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Key: key(leaf.PublicKey)}
 	if broken != nil {
 		c.Problem = words(broken)
 		return c
@@ -85,14 +88,15 @@ func answerTo(err error) Answer {
 	return Yes
 }
 
-// names lists what a certificate is made for.
-func names(c *x509.Certificate) []string {
+// Names lists what a certificate is made for, at most 20 names. One that has none in the form that counts (RFC 9525 section 2)
+// may have a common name, which is given as "CN=mx.example.org".
+func Names(c *x509.Certificate) []string {
 	all := c.DNSNames
 	for _, ip := range c.IPAddresses {
 		all = append(all[:len(all):len(all)], ip.String())
 	}
 	if len(all) == 0 && c.Subject.CommonName != "" {
-		all = []string{c.Subject.CommonName}
+		all = []string{CommonName + c.Subject.CommonName}
 	}
 	var names []string
 	for _, n := range all[:min(len(all), maxNames)] {

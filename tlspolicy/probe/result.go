@@ -60,7 +60,7 @@ type Exchange struct {
 // control characters and of bounded length. Where Problem says that the certificate or its key cannot be used at all, Trusted
 // and Fits are Unknown.
 type Certificate struct {
-	Names     []string // DNS names and addresses that it is made for; the common name where there are none
+	Names     []string // see Names
 	Issuer    string
 	NotBefore time.Time
 	NotAfter  time.Time
