@@ -2,7 +2,9 @@ package watch
 
 import (
 	"context"
+	"net/netip"
 	"sync"
+	"time"
 
 	"tlsrelay/tlspolicy/probe"
 )
@@ -10,6 +12,10 @@ import (
 const (
 	maxAsked = 1000 // probes that wait; who asks for more will do so again after the next attempt
 	askers   = 4    // probes at once
+
+	// Anyone can have many names point to somebody's address, and each name needs a probe of its own.
+	perAddress = 20 // probes
+	inTime     = time.Hour
 )
 
 // Prober asks servers.
@@ -25,11 +31,13 @@ type Asker struct {
 
 	mu      sync.Mutex
 	waiting map[probe.Target]struct{} // or under way
+	begun   map[netip.Addr]int        // probes of an address since the hour began
+	hour    time.Time                 // when it did
 }
 
 // NewAsker makes an Asker; Run makes it work.
 func NewAsker(p Prober) *Asker {
-	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{})}
+	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}), begun: make(map[netip.Addr]int)}
 }
 
 // Known gives what is known about a target by now.
@@ -39,14 +47,24 @@ func (a *Asker) Known(t probe.Target) (*probe.Result, bool) { return a.prober.Kn
 func (a *Asker) Ask(t probe.Target) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, waits := a.waiting[t]; waits {
+	if _, waits := a.waiting[t]; waits || !a.mayProbe(t.Addr.Addr()) {
 		return
 	}
 	select {
 	case a.asked <- t:
 		a.waiting[t] = struct{}{}
+		a.begun[t.Addr.Addr()]++
 	default:
 	}
+}
+
+// mayProbe reports whether an address has not been probed too often. It needs the lock.
+func (a *Asker) mayProbe(addr netip.Addr) bool {
+	if now := time.Now(); now.Sub(a.hour) >= inTime {
+		a.hour = now
+		clear(a.begun)
+	}
+	return a.begun[addr] < perAddress
 }
 
 // Run probes until ctx ends.

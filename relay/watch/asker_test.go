@@ -88,3 +88,43 @@ func TestAskerIsBounded(t *testing.T) {
 		t.Errorf("%d targets wait, %d are remembered", len(a.asked), len(a.waiting))
 	}
 }
+
+// However many names point to one address, it is probed a few times an hour. Others are not held up by that.
+func TestAskerSparesAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &slow{probed: map[probe.Target]int{}}
+		a := NewAsker(p)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { a.Run(ctx); close(ended) }()
+		ask := func() (probes int) {
+			for n := range 300 {
+				t := target(0)
+				t.Name = fmt.Sprintf("mx%d.test", n)
+				a.Ask(t)
+			}
+			a.Ask(target(1))
+			time.Sleep(10 * time.Minute)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for one, n := range p.probed {
+				if one.Addr == target(0).Addr {
+					probes += n
+				}
+			}
+			return probes
+		}
+		for hour := range 3 {
+			for range 6 {
+				if n := ask(); n > (hour+1)*perAddress || n < hour*perAddress {
+					t.Errorf("%d probes in hour %d", n, hour)
+				}
+			}
+		}
+		if n := ask(); n != 4*perAddress || p.probed[target(1)] != 19 {
+			t.Errorf("%d probes, %d of another address", n, p.probed[target(1)])
+		}
+		stop()
+		<-ended
+	})
+}

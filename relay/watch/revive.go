@@ -2,6 +2,8 @@ package watch
 
 import (
 	"context"
+	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -27,8 +29,9 @@ func (w *Watch) tend(ctx context.Context) {
 			w.sweep(ctx)
 		case <-w.passed:
 			pause(ctx, gather)
+			began := time.Now()
 			w.revive(ctx, w.take())
-			pause(ctx, rest)
+			pause(ctx, max(rest, 4*time.Since(began))) // a long queue takes a while to look through
 		}
 	}
 }
@@ -229,6 +232,8 @@ func (w *Watch) sweep(ctx context.Context) {
 	for _, s := range w.servers {
 		w.forget(s)
 	}
+	now := w.opts.Now()
+	maps.DeleteFunc(w.slots, func(_ netip.Addr, slot time.Time) bool { return slot.Before(now) })
 }
 
 // watched gives the destinations for which mail waits, or did.

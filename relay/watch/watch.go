@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	longPause  = time.Hour        // the first pause at most, where a server that passed has failed again
 	memory     = 2 * time.Hour    // for how long it is known that a server passed
 	spread     = 10               // a pause is up to a tenth longer, so that servers do not come in waves
+	spacing    = 10 * time.Second // between trials of one IP address, whatever names it has
 )
 
 // maxDestinations bounds what is watched: mail for more of them follows its ordinary schedule.
@@ -49,7 +51,8 @@ type Watch struct {
 	servers      map[key]*server
 	destinations map[string][]*server // for which mail waits
 	due          dueServers
-	mended       []*server // whose mail is to be sent now
+	slots        map[netip.Addr]time.Time // from when on an address may be tried once more
+	mended       []*server                // whose mail is to be sent now
 }
 
 // key tells servers apart: one address may have to show more for one destination than for another.
@@ -77,7 +80,10 @@ const outside = -1
 
 // New makes a Watch; Run makes it work.
 func New(o Options) *Watch {
-	return &Watch{opts: o, passed: make(chan struct{}, 1), servers: make(map[key]*server), destinations: make(map[string][]*server)}
+	return &Watch{
+		opts: o, passed: make(chan struct{}, 1), servers: make(map[key]*server), destinations: make(map[string][]*server),
+		slots: make(map[netip.Addr]time.Time),
+	}
 }
 
 // Attempted takes in what an attempt came to. Mail that goes well costs nothing.
@@ -153,6 +159,11 @@ func (w *Watch) schedule(s *server, after time.Time, pause time.Duration) {
 		s.at = now
 	}
 	s.at = s.at.Add(rand.N(pause / spread))
+	addr := s.target.Addr.Addr()
+	if slot := w.slots[addr]; s.at.Before(slot) {
+		s.at = slot
+	}
+	w.slots[addr] = s.at.Add(spacing)
 	w.due.add(s)
 }
 

@@ -414,3 +414,45 @@ func TestManyServers(t *testing.T) {
 		st.stop()
 	})
 }
+
+// However many names an address has, it is tried at a modest pace.
+func TestTrialsSpareAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var trials []time.Time
+		w := New(Options{
+			Trial: func(_, host, remote string) (probe.Target, tlspolicy.Decision, bool) {
+				return probe.Target{Addr: netip.MustParseAddrPort(remote), Name: host}, tlspolicy.Decision{}, true
+			},
+			Try: func(context.Context, probe.Target, tlspolicy.Decision) error {
+				mu.Lock()
+				defer mu.Unlock()
+				trials = append(trials, time.Now())
+				return errors.New("TLS 1.0")
+			},
+			Store: emptyStore{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		for n := range 1000 {
+			w.failed(fmt.Sprintf("d%d.test", n), []queue.Evidence{{Host: fmt.Sprintf("mx%d.test", n), Remote: mx1}}, time.Now())
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 29*time.Minute) // then it is seen that no mail waits
+		defer stop()
+		w.Run(ctx)
+		if len(trials) < 100 || len(trials) > 29*6 {
+			t.Errorf("%d trials in 29 minutes", len(trials))
+		}
+		for i := 1; i < len(trials); i++ {
+			if gap := trials[i].Sub(trials[i-1]); gap < spacing-tick {
+				t.Fatalf("trials %v apart", gap)
+			}
+		}
+	})
+}
+
+// emptyStore has no mail.
+type emptyStore struct{ queue.Store }
+
+func (emptyStore) Scan(context.Context, queue.ID, int) ([]queue.Item, error) { return nil, nil }
+func (emptyStore) Jobs(context.Context, queue.ID, int) ([]queue.DueJob, queue.ID, error) {
+	return nil, 0, nil
+}
