@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"tlsrelay/cmd/relaybench/load"
@@ -29,7 +28,8 @@ func (probesCommand) Help() string {
 	return `Does mail wait while other hosts are probed? A few messages a second go to a healthy host over TLS, and as many to each of some
 hosts that know nothing newer than TLS 1.0: in turn with probes of those, and without. The time is that of the healthy mail, from the
 250 that acknowledges it until the sink has answered 250. An old host may see two connections at the same time, an attempt to
-deliver and a probe; if one sees more, or gets any mail, the exit code is 1. Other servers do not probe: there is no --peer.
+deliver and a probe, which their ClientHellos tell apart; if one sees two probes, or more in all, or gets any mail, the exit code
+is 1. Other servers do not probe: there is no --peer.
 
 Example: relaybench probes --hosts 20 --rounds 3`
 }
@@ -49,9 +49,7 @@ type probesReport struct {
 	Rate    float64        `json:"messages_per_second"`
 	Hosts   int            `json:"old_hosts"`
 	Size    int            `json:"size"`
-
-	Connections int64 `json:"connections_to_old_hosts"`
-	Peak        int   `json:"most_at_once_to_one"`
+	oldSeen
 	contrast
 }
 
@@ -66,6 +64,9 @@ func (c *probesCommand) Run(ctx context.Context, std streams) error {
 		})
 		if err != nil {
 			return err
+		}
+		if rep.Probes == 0 {
+			rep.fail(errors.New("no host was probed"))
 		}
 		rep.fail(atMost("the ratio of the 99th percentiles", rep.Ratios[0].P99.Median, c.MaxRatio))
 		return errors.Join(publish(std, c.JSON, rep, rep.page(c, b)), rep.err)
@@ -97,42 +98,12 @@ func (c *probesCommand) once(ctx context.Context, b *bed, rep *probesReport, s *
 		return err
 	}
 	s.waits, s.Tally = way.waits(l), way.Tally
-	for _, one := range old {
-		rep.look(one, s.Bad)
+	for _, host := range old {
+		seen := host.seen()
+		rep.fail(host.problem(seen, s.Bad))
+		rep.add(seen)
 	}
 	return nil
-}
-
-// look adds what an old host has seen.
-func (rep *probesReport) look(old *sink.Sink, probed bool) {
-	most := 1 // an attempt
-	if probed {
-		most = 2
-	}
-	rep.Connections += old.Opened()
-	rep.Peak = max(rep.Peak, old.Peak())
-	if messages, _, refused := old.Counts(); messages+refused > 0 {
-		rep.fail(errors.New("there was mail to a host with old TLS"))
-	}
-	if old.Peak() > most {
-		rep.fail(fmt.Errorf("a host with old TLS had %d connections at the same time, with probes at most 2, without 1", old.Peak()))
-	}
-}
-
-// addOld adds domains whose hosts offer no TLS newer than 1.0.
-func (n *network) addOld(domains int) (hosts []*sink.Sink, err error) {
-	for range domains {
-		at := netip.AddrPortFrom(n.newDomain(), n.sink.AddrPort().Port())
-		s, err := sink.Listen(at.String(), sink.Options{
-			TLS: true, OldTLS: true, OnlyTLS: true, Tarpit: time.Millisecond, Overlap: 50 * time.Millisecond, // so that visits last
-		})
-		if err != nil {
-			return nil, err
-		}
-		n.closers = append(n.closers, s.Close)
-		hosts = append(hosts, s)
-	}
-	return hosts, nil
 }
 
 // page gives it for people.
@@ -141,7 +112,7 @@ func (rep *probesReport) page(c *probesCommand, b *bed) *report.Page {
 		Head: fmt.Sprintf("healthy mail over TLS, from one 250 to the other: %v messages of %d bytes a second, %d rounds; beside it "+
 			"mail for %d hosts with TLS 1.0", c.Rate, c.Size, c.Rounds, c.Hosts),
 		Place: b.place(), Tables: []*report.Table{rep.table("with probes")},
-		Notes: fmt.Sprintf("Old hosts saw %d connections, at most %d at the same time each, and no mail.\n"+
-			"What is left in the queue is mail for them.\n", rep.Connections, rep.Peak) + rep.Totals.String(),
+		Notes: fmt.Sprintf("Old hosts saw %d attempts, at most %d at the same time each, and %d connections for probes, at most %d likewise.\n"+
+			"What is left in the queue is mail for them.\n", rep.Attempts, rep.AttemptsPeak, rep.Probes, rep.ProbesPeak) + rep.Totals.String(),
 	}
 }

@@ -2,7 +2,14 @@
 
 package main
 
-import "testing"
+import (
+	"crypto/tls"
+	"strings"
+	"testing"
+	"time"
+
+	"tlsrelay/cmd/relaybench/sink"
+)
 
 func TestProbes(t *testing.T) {
 	t.Parallel()
@@ -15,9 +22,43 @@ func TestProbes(t *testing.T) {
 			t.Errorf("run %d: %+v", i, s)
 		}
 	}
-	// Each host has an attempt in each run, and five connections of the probe at least, in the second.
-	if len(r.Runs) != 2 || r.Connections < 3*(2+5) || r.Peak < 1 || r.Peak > 2 {
-		t.Errorf("%d connections, %d at once", r.Connections, r.Peak)
+	// In each run each host has an attempt, and in the second the probe asks for five versions at least.
+	if o := r.oldSeen; len(r.Runs) != 2 || o.Probes < 3*5 || o.Attempts < 3*2 || o.ProbesPeak != 1 || o.Peak > 2 {
+		t.Errorf("%d runs; the old hosts saw %+v", len(r.Runs), o)
+	}
+}
+
+// TestOldHostJudges: visits of 1 s each, by their beginnings in ms. A probe is p, an attempt a, one that was cut off short -.
+func TestOldHostJudges(t *testing.T) {
+	kinds := map[byte][]uint16{'a': {tls.VersionTLS13, tls.VersionTLS12}, 'p': {tls.VersionTLS12, tls.VersionTLS11, tls.VersionTLS10}, '-': nil}
+	for _, c := range []struct {
+		kinds  string
+		begin  []int
+		probed bool
+		want   string
+	}{
+		{"ppp", []int{0, 990, 1980}, true, ""},
+		{"apap", []int{0, 100, 1000, 1100}, true, ""},
+		{"pp", []int{0, 900}, true, "2 connections to a host with old TLS were for probes"},
+		{"aap", []int{0, 900, 2000}, true, "had 2 connections at the same time"},
+		{"a--", []int{0, 100, 200}, true, "had 3 connections at the same time"},
+		{"ap", []int{0, 2000}, false, "in a run without probes"},
+		{"a", []int{0}, false, ""},
+	} {
+		host, err := sink.Listen("127.0.0.1:0", sink.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &oldHost{Sink: host}
+		start := time.Now()
+		for i, ms := range c.begin {
+			from := start.Add(time.Duration(ms) * time.Millisecond)
+			h.visited(sink.Visit{From: from, To: from.Add(time.Second), Versions: kinds[c.kinds[i]]})
+		}
+		err = h.problem(h.seen(), c.probed)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s from %v: %v, want %q", c.kinds, c.begin, err, c.want)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type session struct {
 	sink       *Sink
 	conn       net.Conn // TLS once it is on
 	encrypted  bool
+	versions   []uint16 // of TLS that the client offered, if anyone wants to know
 	in         *bufio.Reader
 	out        []byte
 	recipients []string
@@ -159,13 +160,26 @@ func (s *session) startTLS() {
 		s.over = true
 		return
 	}
-	c := tls.Server(s.conn, s.sink.tls)
+	c := tls.Server(s.conn, s.terms())
 	if c.Handshake() != nil {
 		s.over = true
 		return
 	}
 	s.conn, s.encrypted = c, true
 	s.in.Reset(c)
+}
+
+// terms are those of the sink; where someone wants to know about visits, they note what the client offers.
+func (s *session) terms() *tls.Config {
+	if s.sink.opts.Visited == nil {
+		return s.sink.tls
+	}
+	t := s.sink.tls.Clone()
+	t.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		s.versions = hello.SupportedVersions
+		return nil, nil
+	}
+	return t
 }
 
 // say puts the usual answer, or the one that the sink was told to give at this stage, and reports whether it was positive.

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -28,12 +27,17 @@ type Options struct {
 	NoPipelining bool // do not offer PIPELINING
 	Connections  int  // at the same time; more are turned away with 421. 0: any number
 
-	// Overlap is how long connections must be open together before they count in Peak as being so: one that its client has
-	// closed may take a moment to end here.
-	Overlap time.Duration
-
 	// Received is called for each message whose answer was sent, from many goroutines. nil: nobody is told.
 	Received func(Message)
+
+	// Visited is called at the end of each connection, from many goroutines. nil: nobody is told.
+	Visited func(Visit)
+}
+
+// Visit is one connection. It may end here a moment later than its client has ended it.
+type Visit struct {
+	From, To time.Time
+	Versions []uint16 // of TLS that its ClientHello offered, the newest first; nil: there was none
 }
 
 // Stages are the places at which a Sink can be told what to answer.
@@ -151,13 +155,23 @@ func (s *Sink) accept(l net.Listener) {
 		case err != nil: // too many open files, for example
 			time.Sleep(10 * time.Millisecond)
 		case s.admit(c):
-			s.sessions.Go(func() {
-				defer s.forget(c)
-				newSession(s, c).run()
-			})
+			s.sessions.Go(func() { s.serve(c) })
 		default:
 			c.Close()
 		}
+	}
+}
+
+// serve is one visit.
+func (s *Sink) serve(c net.Conn) {
+	defer s.forget(c)
+	v := Visit{From: time.Now()}
+	session := newSession(s, c)
+	session.run()
+	if s.opts.Visited != nil {
+		c.Close()
+		v.To, v.Versions = time.Now(), session.versions
+		s.opts.Visited(v)
 	}
 }
 
@@ -168,25 +182,10 @@ func (s *Sink) admit(c net.Conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
-	s.together()
+	s.peak = max(s.peak, len(s.conns))
 	s.open.Add(1)
 	s.opened.Add(1)
 	return true
-}
-
-// together counts the connections that are open, and will be for a while. It needs the lock.
-func (s *Sink) together() {
-	if s.opts.Overlap == 0 {
-		s.peak = max(s.peak, len(s.conns))
-		return
-	}
-	conns := maps.Clone(s.conns)
-	time.AfterFunc(s.opts.Overlap, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		maps.DeleteFunc(conns, func(c net.Conn, _ struct{}) bool { _, open := s.conns[c]; return !open })
-		s.peak = max(s.peak, len(conns))
-	})
 }
 
 func (s *Sink) forget(c net.Conn) {

@@ -236,6 +236,36 @@ func TestSTARTTLS(t *testing.T) {
 	}
 }
 
+// TestVisits: each connection is told of once, with what its ClientHello offered; a sink with old TLS goes no further.
+func TestVisits(t *testing.T) {
+	told := make(chan Visit, 3)
+	s := start(t, Options{TLS: true, OldTLS: true, Visited: func(v Visit) { told <- v }})
+	talk(t, s, "EHLO c", "QUIT")
+	visits := []Visit{<-told}
+	c, err := smtp.Dial(s.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.StartTLS(&tls.Config{InsecureSkipVerify: true}); err == nil || !strings.Contains(err.Error(), "protocol version") {
+		t.Errorf("the handshake ends with %v", err)
+	}
+	c.Close()
+	s.Close()
+	close(told)
+	for v := range told {
+		visits = append(visits, v)
+	}
+	if len(visits) != 2 || visits[0].Versions != nil || !slices.Equal(visits[1].Versions, []uint16{tls.VersionTLS13, tls.VersionTLS12}) {
+		t.Fatalf("%+v", visits)
+	}
+	for _, v := range visits {
+		if v.From.IsZero() || !v.To.After(v.From) {
+			t.Errorf("%+v", v)
+		}
+	}
+}
+
 func TestSlowness(t *testing.T) {
 	const pause = 50 * time.Millisecond
 	mail := []string{"MAIL FROM:<>", "RCPT TO:<b@y.test>", "DATA", "x\r\n."}
