@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,15 +52,8 @@ func testAccept(t *testing.T, rounds int, systems []string, flags ...string) {
 		flags = append(flags, "--no-syncs")
 	}
 	const messages = 300
-	code, out, errOut := command(t, append([]string{"accept", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
-		"--messages", "300", "--rounds", strconv.Itoa(rounds), "--clients", "1,5", "--json"}, flags...)...)
-	if code != 0 {
-		t.Fatalf("exit code %d\n%s", code, errOut)
-	}
 	var r acceptReport
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	small(t, &r, append([]string{"accept", "--messages", "300", "--rounds", strconv.Itoa(rounds), "--clients", "1,5"}, flags...)...)
 	sent := (2*messages + warmUp(1, messages) + warmUp(5, messages)) * rounds * len(systems)
 	if b := r.Totals; b.Sent != sent || b.Acknowledged != sent || b.Queued != sent {
 		t.Errorf("%d messages were to be sent; the books say %+v", sent, b)
@@ -92,8 +84,7 @@ func testAccept(t *testing.T, rounds int, systems []string, flags ...string) {
 
 func TestAcceptTable(t *testing.T) {
 	t.Parallel()
-	code, out, errOut := command(t, "accept", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
-		"--messages", "100", "--rounds", "1", "--clients", "2", "--no-syncs")
+	code, out, errOut := measure(t, "accept", "--messages", "100", "--rounds", "1", "--clients", "2", "--no-syncs")
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, errOut)
 	}

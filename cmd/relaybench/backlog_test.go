@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"net/smtp"
 	"os/exec"
 	"strings"
@@ -15,16 +14,9 @@ import (
 // testBacklog runs a small backlog and gives the report, whose books must add up.
 func testBacklog(t *testing.T, flags ...string) backlogReport {
 	t.Helper()
-	code, out, errOut := command(t, append([]string{"backlog", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
-		"--messages", "400", "--peer-messages", "100", "--domains", "7", "--size", "1000", "--clients", "4", "--load", "200",
-		"--rounds", "1", "--space-wait", "1s", "--json"}, flags...)...)
-	if code != 0 {
-		t.Fatalf("exit code %d\n%s%s", code, errOut, out)
-	}
 	var r backlogReport
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	small(t, &r, append([]string{"backlog", "--messages", "400", "--peer-messages", "100", "--domains", "7", "--size", "1000",
+		"--clients", "4", "--load", "200", "--rounds", "1", "--space-wait", "1s"}, flags...)...)
 	for _, s := range r.Systems {
 		b := s.Books
 		if b.Deferred < s.Messages || b.Queued < b.Acknowledged || b.Acknowledged < s.Messages+200 || len(b.Missing) > 0 || s.Left > 0 {

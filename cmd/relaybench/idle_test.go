@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -11,15 +10,8 @@ import (
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--tls", "--no-tls"} {
-		code, out, errOut := command(t, "idle", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
-			"--clients", "100", "--messages", "20", "--json", "--max-memory", "300", "--max-p99", "30s", flag)
-		if code != 0 {
-			t.Fatalf("exit code %d\n%s", code, errOut)
-		}
 		var r idleReport
-		if err := json.Unmarshal([]byte(out), &r); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		small(t, &r, "idle", "--clients", "100", "--messages", "20", "--max-memory", "300", "--max-p99", "30s", flag)
 		names, sent := "", 0
 		for _, s := range r.Stages {
 			names += s.Name + " "
@@ -37,8 +29,7 @@ func TestIdle(t *testing.T) {
 // Bounds that do not hold are a problem, and the table is there all the same.
 func TestIdleBounds(t *testing.T) {
 	t.Parallel()
-	code, out, errOut := command(t, "idle", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium",
-		"--clients", "5", "--messages", "5", "--max-memory", "1", "--max-p99", "1ns")
+	code, out, errOut := measure(t, "idle", "--clients", "5", "--messages", "5", "--max-memory", "1", "--max-p99", "1ns")
 	if code != 1 || !strings.Contains(errOut, "with 5 idle clients, more than 1") || !strings.Contains(errOut, "idle: the 99th percentile is") {
 		t.Errorf("exit code %d\n%s", code, errOut)
 	}

@@ -3,24 +3,10 @@
 package main
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 )
-
-// small runs a delivering command with few messages and reads its report.
-func small(t *testing.T, into any, args ...string) {
-	t.Helper()
-	args = append(args, "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium", "--json")
-	code, out, errOut := command(t, args...)
-	if code != 0 {
-		t.Fatalf("exit code %d\n%s%s", code, errOut, out)
-	}
-	if err := json.Unmarshal([]byte(out), into); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-}
 
 func TestRelay(t *testing.T) {
 	t.Parallel()
@@ -66,8 +52,7 @@ func TestRelayBounds(t *testing.T) {
 
 func TestRelayTable(t *testing.T) {
 	t.Parallel()
-	code, out, errOut := command(t, "relay", "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium", "--messages", "20",
-		"--rounds", "1", "--clients", "2", "--clear")
+	code, out, errOut := measure(t, "relay", "--messages", "20", "--rounds", "1", "--clients", "2", "--clear")
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, errOut)
 	}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -26,27 +25,5 @@ func TestWaits(t *testing.T) {
 	}
 	if w := waitsOf(nil); w != (waits{}) {
 		t.Errorf("without messages: %+v", w)
-	}
-}
-
-// testTable runs a command and looks for a row and the books in what it prints.
-func testTable(t *testing.T, args, want string) {
-	t.Helper()
-	flags := append(strings.Fields(args), "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium")
-	code, out, errOut := command(t, flags...)
-	if code != 0 || !strings.Contains(out, want) || !strings.Contains(out, "missing 0, duplicates 0, left in the queue ") {
-		t.Errorf("exit code %d, and the output lacks %q:\n%s%s", code, want, out, errOut)
-	}
-}
-
-// testBounds runs a command whose bounds cannot hold: the report is there, and the exit code says so.
-func testBounds(t *testing.T, args string, want ...string) {
-	t.Helper()
-	flags := append(strings.Fields(args), "--tlsrelay", relayProgram(t), "--dir", scratch(t), "--any-medium", "--json")
-	code, out, errOut := command(t, flags...)
-	for _, text := range want {
-		if code != 1 || !strings.Contains(errOut, text) || !strings.Contains(out, text) || strings.Contains(errOut, "percentile in ms") {
-			t.Errorf("exit code %d, and the output lacks %q:\n%s%s", code, text, out, errOut)
-		}
 	}
 }
