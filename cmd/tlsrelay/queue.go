@@ -37,6 +37,20 @@ func (f queueFlags) open(std streams) (relay.Queue, error) {
 	return relay.OpenQueue(context.Background(), cfg, log)
 }
 
+// with opens the queue for some work on the messages that were selected.
+func (f queueFlags) with(std streams, selected func() (relay.Selection, error), work func(relay.Queue, relay.Selection) error) error {
+	selection, err := selected()
+	if err != nil {
+		return err
+	}
+	q, err := f.open(std)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	return work(q, selection)
+}
+
 // selectFlags says which messages are meant.
 type selectFlags struct {
 	IDs    []string `arg:"" optional:"" name:"id" help:"IDs as the list prints them."`
@@ -90,29 +104,22 @@ Example: tlsrelay queue list --domain example.org --json`
 }
 
 func (c *queueListCommand) Run(std streams) error {
-	selection, err := c.allUnlessSelected()
-	if err != nil {
+	return c.with(std, c.allUnlessSelected, func(q relay.Queue, selection relay.Selection) error {
+		if c.JSON {
+			out := json.NewEncoder(std.out)
+			return q.List(context.Background(), selection, func(m relay.Message) error { return out.Encode(m) })
+		}
+		count, size := 0, int64(0)
+		err := q.List(context.Background(), selection, func(m relay.Message) error {
+			count++
+			size += m.Size
+			return printMessage(std.out, m, time.Now())
+		})
+		if err == nil {
+			_, err = fmt.Fprintf(std.out, "%d %s, %s\n", count, plural(count, "message"), bytesText(size))
+		}
 		return err
-	}
-	q, err := c.open(std)
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	if c.JSON {
-		out := json.NewEncoder(std.out)
-		return q.List(context.Background(), selection, func(m relay.Message) error { return out.Encode(m) })
-	}
-	count, size := 0, int64(0)
-	err = q.List(context.Background(), selection, func(m relay.Message) error {
-		count++
-		size += m.Size
-		return printMessage(std.out, m, time.Now())
 	})
-	if err == nil {
-		_, err = fmt.Fprintf(std.out, "%d %s, %s\n", count, plural(count, "message"), bytesText(size))
-	}
-	return err
 }
 
 type queueShowCommand struct {
@@ -183,22 +190,15 @@ func (c *queueDeleteCommand) Run(std streams) error {
 // change runs a command on the selected messages and says how many there were.
 func (f queueFlags) change(std streams, sel selectFlags, done string,
 	do func(relay.Queue, context.Context, relay.Selection) (int, error)) error {
-	selection, err := sel.needed()
-	if err != nil {
+	return f.with(std, sel.needed, func(q relay.Queue, selection relay.Selection) error {
+		n, err := do(q, context.Background(), selection)
+		if f.JSON {
+			json.NewEncoder(std.out).Encode(map[string]int{"count": n})
+		} else {
+			fmt.Fprintf(std.out, "%d %s %s\n", n, plural(n, "message"), done)
+		}
 		return err
-	}
-	q, err := f.open(std)
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	n, err := do(q, context.Background(), selection)
-	if f.JSON {
-		json.NewEncoder(std.out).Encode(map[string]int{"count": n})
-	} else {
-		fmt.Fprintf(std.out, "%d %s %s\n", n, plural(n, "message"), done)
-	}
-	return err
+	})
 }
 
 // printMessage writes a message as a few lines for people.

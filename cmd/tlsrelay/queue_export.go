@@ -31,15 +31,12 @@ Example: sudo -u tlsrelay tlsrelay queue export /var/backups/queue`
 }
 
 func (c *queueExportCommand) Run(std streams) error {
-	selection, err := c.allUnlessSelected()
-	if err != nil {
-		return err
-	}
-	q, err := c.open(std)
-	if err != nil {
-		return err
-	}
-	defer q.Close()
+	return c.with(std, c.allUnlessSelected, func(q relay.Queue, selection relay.Selection) error {
+		return c.export(std, q, selection)
+	})
+}
+
+func (c *queueExportCommand) export(std streams, q relay.Queue, selection relay.Selection) error {
 	p := newProgress(std.err)
 	out := json.NewEncoder(std.out)
 	sum, err := relay.ExportQueue(context.Background(), q, selection, c.Dir, func(m relay.Exported) error {

@@ -29,6 +29,30 @@ func (f accountsFlag) accounts() (*relay.Accounts, error) {
 	return relay.OpenAccounts(cfg)
 }
 
+// change does something to an account and says what it can do now.
+func (f accountsFlag) change(std streams, name, done string, do func(*relay.Accounts) error) error {
+	accounts, err := f.accounts()
+	if err != nil {
+		return err
+	}
+	if err := do(accounts); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "account %s %s\n", name, done)
+	return nil
+}
+
+// changePassword does something with a new password, which it asks for.
+func (f accountsFlag) changePassword(std streams, name, done string, do func(a *relay.Accounts, name, password string) error) error {
+	return f.change(std, name, done, func(a *relay.Accounts) error {
+		password, err := readPassword(std)
+		if err != nil {
+			return err
+		}
+		return do(a, name, password)
+	})
+}
+
 type userAddCommand struct {
 	accountsFlag
 	Name       string `arg:"" help:"Name of the account, such as app or app@example.org."`
@@ -44,26 +68,12 @@ Example: tlsrelay user add app@example.org < password.txt`
 }
 
 func (c *userAddCommand) Run(std streams) error {
-	accounts, err := c.accounts()
-	if err != nil {
-		return err
-	}
 	if c.NoPassword {
-		if err := accounts.AddWithoutPassword(c.Name); err != nil {
-			return err
-		}
-		fmt.Fprintf(std.out, "account %s can log in with a client certificate\n", c.Name)
-		return nil
+		return c.change(std, c.Name, "can log in with a client certificate", func(a *relay.Accounts) error {
+			return a.AddWithoutPassword(c.Name)
+		})
 	}
-	password, err := readPassword(std)
-	if err != nil {
-		return err
-	}
-	if err := accounts.Add(c.Name, password); err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, "account %s can log in\n", c.Name)
-	return nil
+	return c.changePassword(std, c.Name, "can log in", (*relay.Accounts).Add)
 }
 
 type userPasswdCommand struct {
@@ -79,19 +89,7 @@ Example: tlsrelay user passwd app@example.org < password.txt`
 }
 
 func (c *userPasswdCommand) Run(std streams) error {
-	accounts, err := c.accounts()
-	if err != nil {
-		return err
-	}
-	password, err := readPassword(std)
-	if err != nil {
-		return err
-	}
-	if err := accounts.SetPassword(c.Name, password); err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, "account %s has a new password\n", c.Name)
-	return nil
+	return c.changePassword(std, c.Name, "has a new password", (*relay.Accounts).SetPassword)
 }
 
 type userRemoveCommand struct {
@@ -104,15 +102,7 @@ func (userRemoveCommand) Help() string {
 }
 
 func (c *userRemoveCommand) Run(std streams) error {
-	accounts, err := c.accounts()
-	if err != nil {
-		return err
-	}
-	if err := accounts.Remove(c.Name); err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, "account %s removed\n", c.Name)
-	return nil
+	return c.change(std, c.Name, "removed", func(a *relay.Accounts) error { return a.Remove(c.Name) })
 }
 
 type userListCommand struct {
