@@ -76,19 +76,29 @@ func (h *host) all() int {
 	return len(h.diary)
 }
 
+// nobodyHome prepares a station whose mail goes to hosts that are down.
+func nobodyHome(t *testing.T, dir string) (*host, *station) {
+	h := newHost()
+	h.down.Store(true)
+	return h, prepare(openSpool(t, dir), h, time.Now)
+}
+
+// crowd puts so many messages for different recipients at dead.test into the queue.
+func (st *station) crowd(t *testing.T, messages int) {
+	for i := range messages {
+		st.enqueue(t, "a@app.test", fmt.Sprintf("b%d@dead.test", i))
+	}
+}
+
 // A host that does not answer costs a few attempts, not one for each message that waits for it; all are deferred, and their
 // senders are not told anything else than if they had been tried. When it comes back, mail flows slowly at first.
 func TestSiteRests(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		const messages = 300
-		h := newHost()
-		h.down.Store(true)
-		st := prepare(openSpool(t, dir), h, time.Now)
+		h, st := nobodyHome(t, dir)
 		st.run(t)
-		for i := range messages {
-			st.enqueue(t, "a@app.test", fmt.Sprintf("b%d@dead.test", i))
-		}
+		st.crowd(t, messages)
 		st.enqueue(t, "a@app.test", "b@good.test")
 		time.Sleep(4 * time.Minute)
 		if n := len(h.attempts("dead.test")); n < 1 || n > 20 {
@@ -128,9 +138,7 @@ func TestSiteRests(t *testing.T) {
 func TestMailForARestingSite(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost()
-		h.down.Store(true)
-		st := prepare(openSpool(t, dir), h, time.Now)
+		h, st := nobodyHome(t, dir)
 		st.run(t)
 		for range 5 {
 			st.enqueue(t, "a@app.test", "b@dead.test")
@@ -160,9 +168,7 @@ func TestMailForARestingSite(t *testing.T) {
 func TestRestIsForgotten(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost()
-		h.down.Store(true)
-		st := prepare(openSpool(t, dir), h, time.Now)
+		h, st := nobodyHome(t, dir)
 		st.run(t)
 		mail := func(n int) {
 			for range n {
@@ -234,13 +240,9 @@ func TestExpiredMailEndsWithItsSite(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		const messages = 200
-		h := newHost()
-		h.down.Store(true)
-		st := prepare(openSpool(t, dir), h, time.Now)
+		h, st := nobodyHome(t, dir)
 		st.run(t)
-		for i := range messages {
-			st.enqueue(t, "a@app.test", fmt.Sprintf("b%d@dead.test", i))
-		}
+		st.crowd(t, messages)
 		time.Sleep(time.Minute)
 		st.stop()
 		time.Sleep(100 * time.Hour)
@@ -267,16 +269,12 @@ func TestMailEndsSoonerWithItsSite(t *testing.T) {
 		const messages = 50
 		sooner := threeDays
 		sooner.LifetimeByCause = map[string]time.Duration{refused.Cause: 2 * time.Hour}
-		h := newHost()
-		h.down.Store(true)
-		st := prepare(openSpool(t, dir), h, time.Now)
+		_, st := nobodyHome(t, dir)
 		st.opts.Schedule = func() queue.Schedule { return sooner }
 		st.quiet(10)
 		st.run(t)
 		began := time.Now()
-		for i := range messages {
-			st.enqueue(t, "a@app.test", fmt.Sprintf("b%d@dead.test", i))
-		}
+		st.crowd(t, messages)
 		time.Sleep(2*time.Hour - time.Minute)
 		if left := st.queued(t); len(left) != messages {
 			t.Errorf("%d messages left before the end", len(left))
@@ -300,9 +298,7 @@ func TestMailEndsSoonerWithItsSite(t *testing.T) {
 func TestRetryEndsTheRest(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost()
-		h.down.Store(true)
-		st := prepare(openSpool(t, dir), h, time.Now)
+		h, st := nobodyHome(t, dir)
 		st.run(t)
 		var ids []queue.ID
 		for range 5 {

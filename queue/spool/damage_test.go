@@ -120,19 +120,31 @@ func TestDamagedTextStays(t *testing.T) {
 	}
 }
 
+// damagedSegment makes a spool whose first segment holds a message 1, a message 2 whose text is damaged, and others that are
+// done. It gives the segment's file and the next number.
+func damagedSegment(t *testing.T) (m *memFS, s *Store, name string, next int) {
+	m = newMachine(t, 2000)
+	s = open(t, m)
+	must(t, put(s, testItem(1), "copied"))
+	must(t, put(s, testItem(2), "damaged soon"))
+	next = fill(t, s, 3)
+	finishAll(t, s, 3, next)
+	name, off := textPlace(s, 2)
+	m.spoil(name, off)
+	return m, s, name, next
+}
+
+// finishAll ends the messages from one number to before another.
+func finishAll(t *testing.T, s *Store, from, to int) {
+	for i := from; i < to; i++ {
+		must(t, finish(s, i))
+	}
+}
+
 // A segment that could not be read for one life of the process may hold an outdated ACCEPT of a message that was done in
 // that life. The message must not come back when the others that speak of it are gone.
 func TestUnreadableSegmentStaysDead(t *testing.T) {
-	m := newMachine(t, 2000)
-	s := open(t, m)
-	must(t, put(s, testItem(1), "copied"))
-	must(t, put(s, testItem(2), "damaged soon"))
-	next := fill(t, s, 3)
-	for i := 3; i < next; i++ {
-		must(t, finish(s, i))
-	}
-	name, off := textPlace(s, 2)
-	m.spoil(name, off)
+	m, s, name, next := damagedSegment(t)
 	s.tidyOnce()
 	must(t, s.Close())
 	for _, hidden := range []bool{true, false, false} {
@@ -147,9 +159,7 @@ func TestUnreadableSegmentStaysDead(t *testing.T) {
 			t.Fatal("a message that was done is back")
 		}
 		last := fill(t, s, next)
-		for i := next; i < last; i++ {
-			must(t, finish(s, i))
-		}
+		finishAll(t, s, next, last)
 		next = last
 		s.tidyOnce()
 		must(t, s.Close())
@@ -191,21 +201,10 @@ func TestHugeHint(t *testing.T) {
 
 // A segment that stays for days because of a damaged text does not keep the records of all messages that end meanwhile.
 func TestKeptSegmentKeepsLittle(t *testing.T) {
-	m := newMachine(t, 2000)
-	s := open(t, m)
-	must(t, put(s, testItem(1), "copied"))
-	must(t, put(s, testItem(2), "damaged soon"))
-	next := fill(t, s, 3)
-	for i := 3; i < next; i++ {
-		must(t, finish(s, i))
-	}
-	name, off := textPlace(s, 2)
-	m.spoil(name, off)
+	_, s, name, next := damagedSegment(t)
 	for range 20 {
 		last := fill(t, s, next)
-		for i := next; i < last; i++ {
-			must(t, finish(s, i))
-		}
+		finishAll(t, s, next, last)
 		next = last
 		s.tidyOnce()
 	}
