@@ -68,10 +68,12 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 	return o, nil
 }
 
-// run sends mail until ctx ends.
+// run sends mail until ctx ends, or the store cannot be read.
 func (o *outbound) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	defer func() {
+		stop()
 		parts.Wait()
 		if err := o.ledger.Save(o.books); err != nil {
 			o.log.Error(err.Error())
