@@ -103,7 +103,7 @@ func testify(e *queue.Evidence, r *probe.Result) {
 		}
 	}
 	e.Offers, e.KeyExchange = strings.Join(versions, ", "), strings.Join(exchanges, ", ")
-	if c := r.Certificate; c != nil {
+	if c := r.Certificate; c != nil && e.Certificate.NotAfter.IsZero() { // what this attempt was shown is newer
 		e.Certificate = queue.CertificateFacts{
 			Names: listed(c.Names), Issuer: queue.Printable(c.Issuer), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 		}

@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"strings"
 	"testing"
@@ -198,6 +200,18 @@ func TestEvidenceOfACertificate(t *testing.T) {
 	if e := r.Evidence[0]; e.Cause != "certificate-name" || e.Certificate.Names != "other.test" ||
 		e.Certificate.NotAfter.IsZero() {
 		t.Errorf("%+v", e)
+	}
+	n.opts.Prober = &oracle{known: oldOnly()} // saw the certificate before that
+	if e := report(t, n.opts, jobTo("a@dest.test")).Evidence[0]; e.Certificate.Names != "other.test" || e.Probed.IsZero() {
+		t.Errorf("beside a probe: %+v", e)
+	}
+}
+
+// A common name is told apart from names that count.
+func TestEvidenceOfACommonName(t *testing.T) {
+	c := &x509.Certificate{Subject: pkix.Name{CommonName: "mx1.dest.test"}, NotAfter: time.Now()}
+	if names := factsOfX509(c).Names; names != "CN=mx1.dest.test" {
+		t.Errorf("names %q", names)
 	}
 }
 

@@ -103,7 +103,7 @@ func (g *group) finding(e *queue.Evidence, zone *time.Location) group {
 	return f
 }
 
-// addCertificate tells what a certificate says, as of the probe.
+// addCertificate tells what a certificate says, as of the last time it was seen.
 func (g *group) addCertificate(c queue.CertificateFacts, zone *time.Location) {
 	g.HasCertificate, g.Issuer = true, inert(c.Issuer, 200)
 	if name, alone := strings.CutPrefix(c.Names, "CN="); alone {
@@ -111,9 +111,9 @@ func (g *group) addCertificate(c queue.CertificateFacts, zone *time.Location) {
 	} else {
 		g.Names = list(c.Names)
 	}
-	at := g.Probed
-	if at.IsZero() {
-		at = g.Last
+	at := g.Last
+	if at.Before(g.Probed) { // on a page nothing is known of attempts
+		at = g.Probed
 	}
 	switch {
 	case c.NotAfter.Before(at):

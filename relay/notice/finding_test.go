@@ -94,15 +94,18 @@ func TestDiagnosticTellsTheProof(t *testing.T) {
 func TestCertificateFacts(t *testing.T) {
 	at := arrived
 	for name, tt := range map[string]struct {
-		from, to time.Duration
-		want     facts
+		from, to, last time.Duration
+		want           facts
 	}{
-		"valid":   {-time.Hour, time.Hour, facts{ValidTo: at.Add(time.Hour)}},
-		"expired": {-2 * time.Hour, -time.Hour, facts{Ended: at.Add(-time.Hour)}},
-		"too new": {time.Hour, 2 * time.Hour, facts{ValidFrom: at.Add(time.Hour)}},
+		"valid":          {-time.Hour, time.Hour, 0, facts{ValidTo: at.Add(time.Hour)}},
+		"expired":        {-2 * time.Hour, -time.Hour, 0, facts{Ended: at.Add(-time.Hour)}},
+		"too new":        {time.Hour, 2 * time.Hour, 0, facts{ValidFrom: at.Add(time.Hour)}},
+		"expired since":  {-time.Hour, time.Hour, 2 * time.Hour, facts{Ended: at.Add(time.Hour)}},
+		"valid by now":   {time.Hour, 5 * time.Hour, 2 * time.Hour, facts{ValidTo: at.Add(5 * time.Hour)}},
+		"no attempt yet": {-time.Hour, time.Hour, -24 * time.Hour, facts{ValidTo: at.Add(time.Hour)}},
 	} {
 		var g group
-		g.Probed = at
+		g.Probed, g.Last = at, at.Add(tt.last)
 		g.addCertificate(queue.CertificateFacts{NotBefore: at.Add(tt.from), NotAfter: at.Add(tt.to)}, at.Location())
 		if !g.ValidFrom.Equal(tt.want.ValidFrom) || !g.ValidTo.Equal(tt.want.ValidTo) || !g.Ended.Equal(tt.want.Ended) {
 			t.Errorf("%s: %+v", name, g.facts)
