@@ -34,10 +34,11 @@ type CertificateFacts struct {
 	NotAfter  time.Time // zero: no certificate was seen
 }
 
-// Bounds of what a recipient keeps: addresses, and bytes of a text.
+// Bounds of what a recipient keeps.
 const (
-	maxEvidence     = 8
+	maxEvidence     = 8 // addresses
 	maxEvidenceText = 300
+	maxEvidenceAge  = 24 * time.Hour // of an address at which newer attempts did not fail; mail may not go there any more
 )
 
 // evidence adds what an attempt saw to what the job has. nil: nothing changes. The evidence that there is stays as it is, for
@@ -52,10 +53,10 @@ func (j Job) evidence(seen []Evidence) []Evidence {
 			most = r
 		}
 	}
-	all := slices.Clone(most.Evidence)
+	all := stillOf(most.Evidence, seen)
 	for _, e := range seen {
 		e.clip()
-		if i := slices.IndexFunc(all, func(known Evidence) bool { return known.Remote == e.Remote }); i >= 0 {
+		if i := at(e.Remote, all); i >= 0 {
 			all[i] = all[i].and(e)
 		} else {
 			all = append(all, e)
@@ -73,6 +74,19 @@ func (j Job) evidence(seen []Evidence) []Evidence {
 	return all
 }
 
+// stillOf copies what is not outdated by what an attempt saw.
+func stillOf(known, seen []Evidence) []Evidence {
+	newest := slices.MaxFunc(seen, func(a, b Evidence) int { return a.Last.Compare(b.Last) }).Last
+	return slices.DeleteFunc(slices.Clone(known), func(e Evidence) bool {
+		return at(e.Remote, seen) < 0 && newest.Sub(e.Last) > maxEvidenceAge
+	})
+}
+
+// at gives the place of the evidence of an address, -1 if there is none.
+func at(remote string, list []Evidence) int {
+	return slices.IndexFunc(list, func(e Evidence) bool { return e.Remote == remote })
+}
+
 // and is the evidence of an address with what a later attempt saw there.
 func (e Evidence) and(later Evidence) Evidence {
 	sum := later
@@ -88,7 +102,7 @@ func (e Evidence) and(later Evidence) Evidence {
 	}
 	if later.Probed.Before(e.Probed) { // it knew of no probe, or of an older one
 		sum.Probed, sum.Offers, sum.KeyExchange = e.Probed, e.Offers, e.KeyExchange
-		sum.Proven = e.Proven && e.Cause == later.Cause
+		sum.Proven = e.Cause == later.Cause && (later.Proven || e.Proven && later.Attempts == 0)
 	}
 	return sum
 }

@@ -25,12 +25,16 @@ func TestEvidenceOfOneAddress(t *testing.T) {
 	at := func(minutes int) time.Time { return epoch.Add(time.Duration(minutes) * time.Minute) }
 	first := seen("192.0.2.1:25", "tls-version", at(1))
 	proven := first.probed(at(2), "TLS 1.0", true)
+	still := seen("192.0.2.1:25", "tls-version", at(5))
+	still.Proven = true
 	for name, tc := range map[string]struct{ known, later, want Evidence }{
 		"a second attempt": {first, seen("192.0.2.1:25", "tls-handshake", at(5)),
 			Evidence{Cause: "tls-handshake", Seen: "alert of tls-handshake"}},
 		"a probe came": {first, seen("192.0.2.1:25", "tls-version", at(5)).probed(at(3), "TLS 1.1", true),
 			Evidence{Cause: "tls-version", Seen: "alert of tls-version"}.probed(at(3), "TLS 1.1", true)},
 		"the probe is forgotten": {proven, seen("192.0.2.1:25", "tls-version", at(5)),
+			Evidence{Cause: "tls-version", Seen: "alert of tls-version"}.probed(at(2), "TLS 1.0", false)},
+		"the attempt knows that it counts": {proven, still,
 			Evidence{Cause: "tls-version", Seen: "alert of tls-version"}.probed(at(2), "TLS 1.0", true)},
 		"and the cause is another": {proven, seen("192.0.2.1:25", "tls-handshake", at(5)),
 			Evidence{Cause: "tls-handshake", Seen: "alert of tls-handshake"}.probed(at(2), "TLS 1.0", false)},
@@ -88,6 +92,36 @@ func TestEvidenceOfAnotherMessage(t *testing.T) {
 		got := Apply(job, Report{Outcomes: []Outcome{{}}, Evidence: tc.seen}, at(20), schedule).Recipients[0].Recipient.Evidence
 		if len(got) != 1 || !got[0].First.Equal(tc.first) || !got[0].Last.Equal(tc.last) || got[0].Attempts != tc.attempts || got[0].Cause != "tls-version" {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// An address at which nothing failed for a day has no place in a notice: mail may go elsewhere by now.
+func TestOutdatedEvidenceIsDropped(t *testing.T) {
+	old, next := seen("192.0.2.1:25", "tls-version", epoch), seen("192.0.2.2:25", "tls-version", epoch)
+	for _, tc := range []struct {
+		after time.Duration
+		seen  []string
+		want  string
+	}{
+		{maxEvidenceAge, []string{"192.0.2.2:25"}, "192.0.2.1:25 192.0.2.2:25 "},
+		{maxEvidenceAge + time.Second, []string{"192.0.2.2:25"}, "192.0.2.2:25 "},
+		{maxEvidenceAge + time.Second, []string{"192.0.2.2:25", "192.0.2.1:25"}, "192.0.2.1:25 192.0.2.2:25 "},
+		{-maxEvidenceAge, []string{"192.0.2.2:25"}, "192.0.2.1:25 192.0.2.2:25 "}, // the clock was set
+	} {
+		job := jobFor(1, 2)
+		job.Item.Recipients[0].Evidence = []Evidence{old, next}
+		var report Report
+		for _, remote := range tc.seen {
+			report.Evidence = append(report.Evidence, seen(remote, "tls-version", epoch.Add(tc.after)))
+		}
+		report.Outcomes = []Outcome{{}}
+		got := ""
+		for _, e := range Apply(job, report, epoch, schedule).Recipients[0].Recipient.Evidence {
+			got += e.Remote + " "
+		}
+		if got != tc.want {
+			t.Errorf("%v later, at %v: %s, want %s", tc.after, tc.seen, got, tc.want)
 		}
 	}
 }
