@@ -22,7 +22,8 @@ import (
 // Prober knows what servers offer. Its methods never wait.
 type Prober interface {
 	Known(probe.Target) (*probe.Result, bool)
-	Ask(probe.Target) // for a probe in the background
+	Ask(probe.Target)        // for a probe in the background
+	Doubt(probe.Target) bool // has what is known forgotten, unless that is fresh: an attempt saw something else
 }
 
 // investigate takes evidence of a trouble with an address, if it is one of TLS, and gives it with the cause that is certain.
@@ -40,11 +41,11 @@ func (a *attempt) investigate(h host, addr netip.Addr, t trouble) trouble {
 	if a.shown != nil {
 		e.Certificate = factsOfX509(a.shown)
 	}
-	if r := a.d.ask(h.target(addr)); r != nil {
+	if r := a.d.ask(h.target(addr), decision, cause); r != nil {
 		cause, e.Proven = r.Settle(decision, cause)
 		testify(&e, r)
 	} else {
-		cause, e.Proven = a.provenBefore(e.Remote, cause)
+		cause, e.Proven = a.provenBefore(e, cause)
 	}
 	t.Cause, t.Status, t.TLS.Proven = cause.Key, cause.Status, e.Proven
 	e.Cause = cause.Key
@@ -57,12 +58,12 @@ const proofAge = 24 * time.Hour
 
 // provenBefore settles a cause by what an attempt at the job before knew of a probe that is forgotten by now, as it is after some
 // hours or a restart.
-func (a *attempt) provenBefore(remote string, cause tlspolicy.Cause) (tlspolicy.Cause, bool) {
+func (a *attempt) provenBefore(now queue.Evidence, cause tlspolicy.Cause) (tlspolicy.Cause, bool) {
 	for _, i := range a.job.Recipients {
 		for _, e := range a.job.Item.Recipients[i].Evidence {
 			before, ok := tlspolicy.CauseOf(e.Cause)
-			if e.Remote == remote && e.Proven && ok && (cause == before || cause == tlspolicy.HandshakeFailed) &&
-				a.d.opts.Now().Sub(e.Probed) < proofAge {
+			if e.Remote == now.Remote && e.Needed == now.Needed && e.Proven && ok &&
+				(cause == before || cause == tlspolicy.HandshakeFailed) && now.Last.Sub(e.Probed) < proofAge {
 				return before, true
 			}
 		}
@@ -70,16 +71,20 @@ func (a *attempt) provenBefore(remote string, cause tlspolicy.Cause) (tlspolicy.
 	return cause, false
 }
 
-// ask gives what a probe has found out about a target, or nil and asks for a probe.
-func (d *Deliverer) ask(t probe.Target) *probe.Result {
+// ask gives what a probe has found out about a target at which an attempt failed, or nil if nothing is known. Where that is so, or
+// the attempt saw something else, it asks for a probe.
+func (d *Deliverer) ask(t probe.Target, on tlspolicy.Decision, failed tlspolicy.Cause) *probe.Result {
 	if d.opts.Prober == nil {
 		return nil
 	}
-	if r, known := d.opts.Prober.Known(t); known {
-		return r
+	r, known := d.opts.Prober.Known(t)
+	if !known || r.Contradicts(on, failed) && d.opts.Prober.Doubt(t) {
+		d.opts.Prober.Ask(t)
 	}
-	d.opts.Prober.Ask(t)
-	return nil
+	if !known || r.Trouble != "" && r.STARTTLS != probe.No {
+		return nil
+	}
+	return r
 }
 
 // target is what to ask a probe for.
@@ -87,11 +92,8 @@ func (h host) target(addr netip.Addr) probe.Target {
 	return probe.Target{Addr: h.addrPort(addr), Name: h.name, Implicit: h.implicitTLS(), Anywhere: h.route != nil}
 }
 
-// testify adds what a probe has found out. One that could not ask anything says nothing, unless that is for want of STARTTLS.
+// testify adds what a probe has found out.
 func testify(e *queue.Evidence, r *probe.Result) {
-	if r.Trouble != "" && r.STARTTLS != probe.No {
-		return
-	}
 	e.Probed = r.Time
 	var versions, exchanges []string
 	for _, v := range r.Offered() {

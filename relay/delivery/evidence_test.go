@@ -20,12 +20,16 @@ type oracle struct {
 	known  *probe.Result // nil: nothing
 	looked int
 	asked  []probe.Target
+	stale  bool // what is known can be forgotten
+	doubts int
 }
 
 func (o *oracle) Known(probe.Target) (*probe.Result, bool) {
 	o.looked++
 	return o.known, o.known != nil
 }
+
+func (o *oracle) Doubt(probe.Target) bool { o.doubts++; return o.stale }
 
 func (o *oracle) Ask(t probe.Target) { o.asked = append(o.asked, t) }
 
@@ -123,12 +127,14 @@ func TestProofOutlivesTheProbe(t *testing.T) {
 		want   string
 		proven bool
 	}{
-		{"a while ago", queue.Evidence{Remote: host.addr, Cause: "tls-version", Proven: true, Probed: time.Now().Add(-8 * time.Hour)},
+		{"a while ago", queue.Evidence{Remote: host.addr, Cause: "tls-version", Needed: "1.2", Proven: true, Probed: time.Now().Add(-8 * time.Hour)},
 			"deferred tls-version 4.7.5", true},
-		{"days ago", queue.Evidence{Remote: host.addr, Cause: "tls-version", Proven: true, Probed: time.Now().Add(-48 * time.Hour)},
+		{"for a higher floor", queue.Evidence{Remote: host.addr, Cause: "tls-version", Needed: "1.3", Proven: true, Probed: time.Now()},
 			"deferred tls-handshake 4.7.5", false},
-		{"not proven", queue.Evidence{Remote: host.addr, Cause: "tls-version", Probed: time.Now()}, "deferred tls-handshake 4.7.5", false},
-		{"elsewhere", queue.Evidence{Remote: "192.0.2.1:25", Cause: "tls-version", Proven: true, Probed: time.Now()},
+		{"days ago", queue.Evidence{Remote: host.addr, Cause: "tls-version", Needed: "1.2", Proven: true, Probed: time.Now().Add(-48 * time.Hour)},
+			"deferred tls-handshake 4.7.5", false},
+		{"not proven", queue.Evidence{Remote: host.addr, Cause: "tls-version", Needed: "1.2", Probed: time.Now()}, "deferred tls-handshake 4.7.5", false},
+		{"elsewhere", queue.Evidence{Remote: "192.0.2.1:25", Cause: "tls-version", Needed: "1.2", Proven: true, Probed: time.Now()},
 			"deferred tls-handshake 4.7.5", false},
 	} {
 		job := jobTo("a@dest.test")
@@ -138,6 +144,43 @@ func TestProofOutlivesTheProbe(t *testing.T) {
 		want(t, r.Outcomes[0], tc.want)
 		if r.Outcomes[0].TLS.Proven != tc.proven || r.Evidence[0].Proven != tc.proven || len(o.asked) != asked+1 {
 			t.Errorf("%s: %+v, asked %d times", tc.name, r.Evidence, len(o.asked)-asked)
+		}
+	}
+}
+
+// A probe that could not ask anything takes nothing away from the one before.
+func TestProofOutlivesAProbeInVain(t *testing.T) {
+	host := (&mx{tls: weak(t, newAuthority(t))}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	n.opts.Prober = &oracle{known: &probe.Result{Time: time.Now(), Trouble: "no answer in time"}}
+	job := jobTo("a@dest.test")
+	job.Item.Recipients[0].Evidence = []queue.Evidence{
+		{Remote: host.addr, Cause: "tls-version", Needed: "1.2", Proven: true, Probed: time.Now().Add(-8 * time.Hour)},
+	}
+	r := report(t, n.opts, job)
+	want(t, r.Outcomes[0], "deferred tls-version 4.7.5")
+	if !r.Outcomes[0].TLS.Proven || !r.Evidence[0].Probed.IsZero() {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Where an attempt sees what the probe rules out, there is a new probe, unless the last one is fresh.
+func TestContradictionIsLookedInto(t *testing.T) {
+	host := (&mx{tls: newAuthority(t).server(t, "mx1.dest.test", tls.VersionTLS10, tls.VersionTLS11)}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	repaired := oldOnly()
+	repaired.Versions[3].Offered = probe.Yes
+	for _, tc := range []struct {
+		known         *probe.Result
+		stale         bool
+		doubts, asked int
+	}{{oldOnly(), true, 0, 0}, {repaired, true, 1, 1}, {repaired, false, 1, 0}} {
+		o := &oracle{known: tc.known, stale: tc.stale}
+		n.opts.Prober = o
+		r := report(t, n.opts, jobTo("a@dest.test"))
+		want(t, r.Outcomes[0], "deferred tls-version 4.7.5")
+		if o.doubts != tc.doubts || len(o.asked) != tc.asked || r.Outcomes[0].TLS.Proven != (tc.doubts == 0) {
+			t.Errorf("%d doubts, asked %d times, %+v", o.doubts, len(o.asked), r.Evidence)
 		}
 	}
 }

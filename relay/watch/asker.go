@@ -22,6 +22,7 @@ const (
 type Prober interface {
 	Known(probe.Target) (*probe.Result, bool)
 	Probe(context.Context, probe.Target) *probe.Result
+	Doubt(probe.Target) bool
 }
 
 // Asker has servers probed in the background. It is the delivery's way to a [probe.Prober].
@@ -42,6 +43,9 @@ func NewAsker(p Prober) *Asker {
 
 // Known gives what is known about a target by now.
 func (a *Asker) Known(t probe.Target) (*probe.Result, bool) { return a.prober.Known(t) }
+
+// Doubt has what is known about a target forgotten, unless that is fresh.
+func (a *Asker) Doubt(t probe.Target) bool { return a.prober.Doubt(t) }
 
 // Ask has a target probed soon, unless too many are waiting. It returns at once.
 func (a *Asker) Ask(t probe.Target) {

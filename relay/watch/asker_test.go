@@ -25,6 +25,7 @@ type slow struct {
 }
 
 func (p *slow) Known(probe.Target) (*probe.Result, bool) { return nil, false }
+func (p *slow) Doubt(probe.Target) bool                  { return false }
 
 func (p *slow) Probe(ctx context.Context, t probe.Target) *probe.Result {
 	p.mu.Lock()

@@ -77,6 +77,19 @@ func (p *Prober) Known(t Target) (*Result, bool) {
 	return p.kept.get(t.key(), p.opts.Now())
 }
 
+// Doubt forgets the Result for a target, unless that is fresh, and reports whether it did: somebody saw something else there.
+func (p *Prober) Doubt(t Target) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, now := t.key(), p.opts.Now()
+	r, known := p.kept.get(t, now)
+	if !known || now.Sub(r.Time) < keepUnclear {
+		return false
+	}
+	p.kept.forget(t)
+	return true
+}
+
 // Probe gives the Result for a target: a known one, or that of a probe, which it waits for. Callers for the same target share
 // one. When the context ends, the Result says so in its Trouble. Results are shared, too: nobody may change them.
 func (p *Prober) Probe(ctx context.Context, t Target) *Result {
@@ -151,20 +164,27 @@ func (p *Prober) keep(r *Result) time.Duration {
 	return p.opts.Keep
 }
 
-// Try shakes hands with a server once, under the decision, and hangs up. The error says why no mail could go over the session;
+// Try shakes hands with a server as mail does, under the decision, and hangs up. The error says why no mail could go over the session;
 // nil is for one that could, and forgets the target's Result, since it tells of a time before.
 func (p *Prober) Try(ctx context.Context, t Target, d tlspolicy.Decision) error {
 	t = t.key()
-	if r, ok := p.Known(t); ok && r.BigHello == No {
-		d = d.SmallHello()
-	}
 	done, err := p.turns.take(ctx, t.Addr.Addr())
 	if err != nil {
 		return err
 	}
 	defer done()
 	l := &line{p: p, ctx: ctx, target: t}
+	big := Unknown // whether it gets over that
+	if r, known := p.Known(t); known {
+		big = r.BigHello
+	}
+	if big == No {
+		d = d.SmallHello()
+	}
 	h, err := l.shake(d)
+	if err == nil && big == Unknown && d.TrySmallHello(h.err, h.seen) {
+		h, err = l.shake(d.SmallHello())
+	}
 	switch {
 	case errors.Is(err, ErrNotOffered):
 		return err

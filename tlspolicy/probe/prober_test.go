@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -184,6 +185,61 @@ func TestTry(t *testing.T) {
 	if _, known := p.Known(s.target); known {
 		t.Error("what was known of the time before is still known")
 	}
+}
+
+// A host that chokes on the usual ClientHello gets mail with a small one, so it passes with one.
+func TestTryWithASmallHello(t *testing.T) {
+	config := &tls.Config{Certificates: []tls.Certificate{identity(t, nil, rsaKey())}}
+	s := serve(t, func(c net.Conn) {
+		first := make([]byte, 1<<15)
+		n, err := c.Read(first)
+		if err != nil || n > packet {
+			return
+		}
+		goServer(config)(&replay{c, io.MultiReader(bytes.NewReader(first[:n]), c)})
+	})
+	p := New(Options{Open: dial})
+	if err := p.Try(t.Context(), s.target, tlspolicy.Decision{}); err != nil || s.connections.Load() != 2 {
+		t.Errorf("%v, %d connections", err, s.connections.Load())
+	}
+	if r := p.Probe(t.Context(), s.target); r.BigHello != No {
+		t.Fatalf("%s", summary(r))
+	}
+	before := s.connections.Load()
+	if err := p.Try(t.Context(), s.target, tlspolicy.Decision{}); err != nil || s.connections.Load() != before+1 {
+		t.Errorf("after a probe: %v, %d connections", err, s.connections.Load()-before)
+	}
+}
+
+// replay is a connection of which something was read already.
+type replay struct {
+	net.Conn
+	from io.Reader
+}
+
+func (r *replay) Read(b []byte) (int, error) { return r.from.Read(b) }
+
+// What somebody doubts is forgotten, but not sooner than half an hour after the probe.
+func TestDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(Options{Open: new(gauge).open(stack(t, atMost(tls.VersionTLS10, rc4)))})
+		one := target("192.0.2.1:25")
+		if p.Doubt(one) {
+			t.Error("forgot what was not known")
+		}
+		p.Probe(t.Context(), one)
+		time.Sleep(keepUnclear - time.Second)
+		if _, known := p.Known(one); p.Doubt(one) || !known {
+			t.Error("forgotten at once")
+		}
+		time.Sleep(time.Second)
+		if !p.Doubt(one) {
+			t.Error("not forgotten")
+		}
+		if _, known := p.Known(one); known {
+			t.Error("still known")
+		}
+	})
 }
 
 // A host that costs as much time or as many bytes as it can.

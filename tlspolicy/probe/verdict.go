@@ -49,6 +49,20 @@ func (r *Result) Settle(d tlspolicy.Decision, c tlspolicy.Cause) (cause tlspolic
 	return c, r.Certificate != nil && r.Certificate.shows(c, r)
 }
 
+// Contradicts reports whether an attempt that failed for a cause cannot have met what the probe saw: the server was changed since
+// then, or there are several behind its address.
+func (r *Result) Contradicts(d tlspolicy.Decision, c tlspolicy.Cause) bool {
+	switch c {
+	case tlspolicy.STARTTLSNotOffered:
+		return r.STARTTLS == Yes
+	case tlspolicy.STARTTLSRefused, tlspolicy.HandshakeFailed, tlspolicy.NoCommonCipher:
+		return r.STARTTLS == No
+	case tlspolicy.VersionBelowFloor:
+		return r.STARTTLS == No || r.Reaches(max(d.Floor, tlspolicy.MinFloor)) == Yes
+	}
+	return r.STARTTLS == No || r.Reaches(max(d.Floor, tlspolicy.MinFloor)) == No // it came as far as the certificate
+}
+
 // proof names why no handshake under the decision can succeed, if the probe shows that.
 func (r *Result) proof(d tlspolicy.Decision) (tlspolicy.Cause, bool) {
 	floor := max(d.Floor, tlspolicy.MinFloor)
