@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/tlspolicy"
 )
 
 // maxFindings is how many addresses a group shows.
@@ -22,6 +23,7 @@ type facts struct {
 	Asked       bool     // a probe asked for versions: the next two are known
 	Offers      []string // none: no TLS version at all
 	KeyExchange string   // of TLS 1.2 and older
+	Mixed       bool     // attempts found only older versions than the probe
 
 	HasCertificate     bool // the rest is known
 	Names              []string
@@ -96,6 +98,8 @@ func (g *group) finding(e *queue.Evidence, zone *time.Location) group {
 	f.Address, f.Port = splitRemote(e.Remote)
 	if strings.HasPrefix(f.Key, "tls-") && !e.Probed.IsZero() {
 		f.Asked, f.Offers, f.KeyExchange = true, list(e.Offers), inert(e.KeyExchange, 100)
+		f.Mixed = f.Key == tlspolicy.VersionBelowFloor.Key && len(f.Offers) > 0 &&
+			f.Offers[len(f.Offers)-1] >= "TLS "+f.Floor // "SSL 3.0" < "TLS 1.0" < "TLS 1.3"
 	}
 	if strings.HasPrefix(f.Key, "certificate-") && !e.Certificate.NotAfter.IsZero() {
 		f.addCertificate(e.Certificate, zone)

@@ -20,6 +20,9 @@ func TestProofIsTold(t *testing.T) {
 	unsure.Item.Recipients[0].Evidence[0].Proven = false
 	never := proven("tls-version", queue.NoticeDelay)
 	never.Item.Recipients[0].Evidence[0].Probed = time.Time{}
+	mixed := proven("tls-version", queue.NoticeDelay)
+	e := &mixed.Item.Recipients[0].Evidence[0]
+	e.Proven, e.Offers, e.Seen = false, "TLS 1.0, TLS 1.2", "ServerHello TLS 1.0"
 	nothing := proven("tls-version", queue.NoticeDelay)
 	nothing.Item.Recipients[0].Evidence[0].Offers = ""
 	common := proven("certificate-name", queue.NoticeDelay)
@@ -39,8 +42,15 @@ func TestProofIsTold(t *testing.T) {
 			"openssl s_client -starttls smtp -connect mx1.example.org:25 -tls1_2", "Erfolglos 2 Verbindungen, vom 2. März"}, nil},
 		{"failure", "en", proven("tls-version", queue.NoticeFailure), []string{en, "can be put right at any time", "24 times in all"},
 			[]string{"The cause is certain", "over by themselves"}},
-		{"not proven", "en", unsure, []string{"Offers TLS 1.0 and TLS 1.1", "Checked"}, []string{"was checked on", "is certain", "question"}},
+		{"not proven", "en", unsure, []string{"Offers TLS 1.0 and TLS 1.1 Seen alert 70", "Checked"}, []string{"was checked on", "is certain", "question"}},
 		{"not probed", "de", never, []string{"Beobachtet alert 70"}, []string{"geprüft", "Geprüft", "Bietet", "steht fest"}},
+		{"mixed", "en", mixed, []string{"did not accept TLS 1.2 or TLS 1.3 when mail was to be delivered.",
+			"A check on 2 March 2026, 10:00 (UTC+1), however, found that it offers TLS 1.0 and TLS 1.2: perhaps",
+			"although a check on 2 March 2026, 10:00 (UTC+1) found that it offers TLS 1.0 and TLS 1.2. If several",
+			"Offers TLS 1.0 and TLS 1.2 Seen ServerHello TLS 1.0 Needed TLS 1.2"}, []string{"neither", "is certain", "offers only"}},
+		{"mixed", "de", mixed, []string{"hat weder TLS 1.2 noch TLS 1.3 angenommen, als eine Nachricht zugestellt werden sollte.",
+			"dass er TLS 1.0 und TLS 1.2 bietet: Vielleicht", "Bietet TLS 1.0 und TLS 1.2 Beobachtet ServerHello TLS 1.0"},
+			[]string{"unterstützt weder", "steht fest", "bietet nur"}},
 		{"nothing offered", "en", nothing, []string{"it offers no version of TLS at all.", "Offers no TLS version at all"}, nil},
 		{"expired", "de", proven("certificate-expired", queue.NoticeFailure), []string{"das am 26. Februar 2026, 10:00 Uhr (UTC+1) abgelaufen ist",
 			"Gilt für mx1.example.org und mx2.example.org", "Aussteller R11, Let's Encrypt", "Abgelaufen 26. Februar"}, []string{"Gültig bis"}},

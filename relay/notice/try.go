@@ -35,7 +35,10 @@ func (t *texts) try() []error {
 		}
 	}
 	for _, key := range tableKeys() {
-		for _, f := range []Facts{{}, {Domain: "example.org", Host: "mx1.example.org", Needed: "1.3"}} {
+		for _, f := range []Facts{
+			{}, {Domain: "example.org", Host: "mx1.example.org", Needed: "1.3"},
+			{Domain: "example.org", Needed: "1.2", Probed: time.Unix(0, 0).UTC(), Offers: "TLS 1.2"},
+		} {
 			g := f.group(key)
 			note(t.tryCause(g))
 			_, err := t.explain(g)
