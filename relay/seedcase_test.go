@@ -265,7 +265,8 @@ func TestSeedCase(t *testing.T) {
 		p := parts(t, early[0].text)
 		contains(t, p["text/plain"], "noch nicht zugestellt", "mx.alt.example", "192.0.2.2", "TLS 1.0", "TLS 1.2",
 			helpLink)
-		contains(t, p["message/delivery-status"], "Action: delayed", "Status: 4.7.5", "Will-Retry-Until:")
+		contains(t, p["message/delivery-status"], "Action: delayed", "Status: 4.7.5",
+			"Will-Retry-Until: "+began.Add(72*time.Hour).Format(time.RFC1123Z))
 
 		time.Sleep(began.Add(72*time.Hour + time.Minute).Sub(time.Now()))
 		all := v.customer.arrived()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,65 +86,6 @@ func startDiagnosed(t *testing.T, dir string, w *world) *diagnosed {
 		w.visits.Wait()
 	}
 	return st
-}
-
-// Mail to a host that has TLS 1.1 at most, played whole: the early word with the proof; then the end after three days, or, where the
-// host is repaired on day two, delivery within minutes.
-func TestMailToAHostWithOldTLS(t *testing.T) {
-	config := newAuthority(t).server(t, "mx.dest.test", tls.VersionTLS10, tls.VersionTLS13)
-	for _, repaired := range []bool{false, true} {
-		var newest atomic.Uint32
-		newest.Store(tls.VersionTLS11)
-		old := &tarpit{tls: &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			c := config.Clone()
-			c.MaxVersion = uint16(newest.Load())
-			return c, nil
-		}}}
-		dir := t.TempDir()
-		synctest.Test(t, func(t *testing.T) {
-			st := startDiagnosed(t, dir, worldOf(old))
-			began := time.Now()
-			st.enqueue(t, "b@dest.test")
-			time.Sleep(30 * time.Hour)
-			st.told(t, 0, queue.NoticeDelay, began.Add(15*time.Minute), began.Add(72*time.Hour))
-			if repaired {
-				newest.Store(tls.VersionTLS13)
-				time.Sleep(12 * time.Minute)
-				if left := st.waiting(t); len(left) != 0 {
-					t.Errorf("%v left after the repair", left)
-				}
-			}
-			time.Sleep(50 * time.Hour)
-			st.stop()
-			if !repaired {
-				st.told(t, 1, queue.NoticeFailure, began.Add(72*time.Hour), began.Add(72*time.Hour))
-			}
-			if n := len(st.notices.all); n != 2 && !repaired || n != 1 && repaired {
-				t.Errorf("%d notices", n)
-			}
-		})
-	}
-}
-
-// told checks the n-th notice: when it was sent, the end that it names, and the proof in it.
-func (st *diagnosed) told(t *testing.T, n int, kind queue.NoticeKind, at, until time.Time) {
-	t.Helper()
-	st.notices.mu.Lock()
-	defer st.notices.mu.Unlock()
-	if len(st.notices.all) <= n {
-		t.Fatalf("%d notices", len(st.notices.all))
-	}
-	one := st.notices.all[n]
-	if late := st.notices.at[n].Sub(at); one.Kind != kind || late < 0 || late > time.Second || !one.Until.Equal(until) {
-		t.Errorf("notice %v came %v late, and says until %v", one.Kind, late, one.Until)
-	}
-	r := one.Item.Recipients[0]
-	if len(r.Evidence) != 1 || !r.Last.TLS.Proven || r.Last.Cause != "tls-version" {
-		t.Fatalf("%+v", r)
-	}
-	if e := r.Evidence[0]; !e.Proven || e.Offers != "TLS 1.0, TLS 1.1" || e.Attempts < 1 || e.Attempts > r.Attempts || e.Needed != "1.2" {
-		t.Errorf("after %d attempts: %+v", r.Attempts, e)
-	}
 }
 
 // All who wait hear early, and with the proof, though few of their messages were ever tried.
