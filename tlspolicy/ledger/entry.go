@@ -62,6 +62,9 @@ func (e *Entry) failed(domain string, seen []Seen, now time.Time) *Entry {
 	return next
 }
 
+// proofAge is for how long a probe proves the cause of attempts that know of none.
+const proofAge = 24 * time.Hour
+
 // weight says how much s tells.
 func (s *Seen) weight() int {
 	switch {
@@ -86,8 +89,11 @@ func (e *Entry) add(s Seen, now time.Time) {
 	}
 	h := &e.Hosts[i]
 	if old := h.Seen; s.Probed.IsZero() { // what the last probe found out is still the best there is
-		s.Probed, s.Offers, s.KeyExchange, s.Certificate = old.Probed, old.Offers, old.KeyExchange, old.Certificate
-		s.Proven = s.Proven || old.Proven && old.Cause == s.Cause
+		s.Probed, s.Offers, s.KeyExchange = old.Probed, old.Offers, old.KeyExchange
+		s.Proven = s.Proven || old.Proven && old.Cause == s.Cause && old.Needed == s.Needed && now.Sub(old.Probed) < proofAge
+		if s.Certificate.NotAfter.IsZero() {
+			s.Certificate = old.Certificate
+		}
 	}
 	h.Seen, h.Last = s, now
 	h.Attempts++

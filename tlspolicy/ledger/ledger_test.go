@@ -54,6 +54,35 @@ func TestAnotherCauseIsNotProven(t *testing.T) {
 	}
 }
 
+// A proof counts for a day, and for the versions that were needed then.
+func TestProofAges(t *testing.T) {
+	higher := oldTLS("mx.example.org")
+	higher.Needed = "1.3"
+	for _, tc := range []struct {
+		later Seen
+		after time.Duration
+		want  bool
+	}{{oldTLS("mx.example.org"), 23 * time.Hour, true}, {oldTLS("mx.example.org"), 25 * time.Hour, false}, {higher, time.Hour, false}} {
+		l := New()
+		l.Note("example.org", []Seen{probed(oldTLS("mx.example.org"), start)}, start)
+		l.Note("example.org", []Seen{tc.later}, start.Add(tc.after))
+		if h := known(t, l, "example.org").Hosts[0]; h.Proven != tc.want || h.Probed.IsZero() {
+			t.Errorf("needs %s, %v later: %+v", tc.later.Needed, tc.after, h)
+		}
+	}
+}
+
+// The certificate that the latest attempt was shown counts, not one that a probe saw.
+func TestLatestCertificate(t *testing.T) {
+	l := New()
+	l.Note("example.org", []Seen{probed(oldTLS("mx.example.org"), start)}, start)
+	renewed := Seen{Host: "mx.example.org", Cause: "certificate-name", Certificate: Certificate{Names: "other.example.org", NotAfter: start}}
+	l.Note("example.org", []Seen{renewed}, start.Add(time.Hour))
+	if h := known(t, l, "example.org").Hosts[0]; h.Certificate.Names != "other.example.org" {
+		t.Errorf("got %+v", h)
+	}
+}
+
 func TestOneRowForTheAddressesOfAHost(t *testing.T) {
 	l := New()
 	l.Note("example.org", []Seen{oldTLS("mx"), probed(oldTLS("mx"), start), oldTLS("mx"), oldTLS("mx2"), oldTLS("mx2")}, start)
