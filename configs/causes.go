@@ -10,17 +10,28 @@ import (
 // Cause is a key of the table of reasons for which mail is not delivered, as it stands in log lines and in the list of the queue.
 type Cause string
 
-// causes lists the table. It stands in packages tlspolicy and queue; a test of package relay compares.
-var causes = []string{
-	"starttls-not-offered", "starttls-refused", "tls-version", "tls-cipher", "tls-handshake",
-	"certificate-expired", "certificate-name", "certificate-untrusted", "certificate-unreadable",
-	"null-mx", "no-such-domain", "no-mail-host", "dns-trouble", "address-refused", "connection-refused", "connection-timeout",
-	"connection-lost", "remote-temporary", "remote-permanent", "remote-protocol", "auth-refused", "loop", "message-too-large",
-	"needs-8bitmime", "needs-smtputf8", "needs-requiretls", "local-trouble",
-}
+// The table stands in packages tlspolicy and queue; a test of package relay compares.
+var (
+	causes = slices.Concat(waiting, final)
+
+	// waiting are those for which delivery is tried again.
+	waiting = []string{
+		"starttls-not-offered", "starttls-refused", "tls-version", "tls-cipher", "tls-handshake",
+		"certificate-expired", "certificate-name", "certificate-untrusted", "certificate-unreadable",
+		"dns-trouble", "address-refused", "connection-refused", "connection-timeout", "connection-lost",
+		"remote-temporary", "remote-protocol", "auth-refused", "local-trouble",
+	}
+	final = []string{
+		"null-mx", "no-such-domain", "no-mail-host", "remote-permanent", "loop", "message-too-large",
+		"needs-8bitmime", "needs-smtputf8", "needs-requiretls",
+	}
+)
 
 // Causes lists the keys of all causes.
 func Causes() []string { return slices.Clone(causes) }
+
+// IsFinal reports whether mail goes back at once for a cause.
+func IsFinal(cause string) bool { return slices.Contains(final, cause) }
 
 // lifetimes judges [queue.lifetime_by_cause].
 func (k check) lifetimes() {
@@ -31,6 +42,8 @@ func (k check) lifetimes() {
 		switch {
 		case !slices.Contains(causes, string(cause)):
 			k.problem(path, "%s", unknownCause(string(cause)))
+		case IsFinal(string(cause)):
+			k.problem(path, "has no effect: mail does not wait for that, but goes back at once; it waits for %s", strings.Join(waiting, ", "))
 		case k.ok(path, "queue.lifetime") && lifetime > q.Lifetime:
 			k.problem(path, "%s is more than the lifetime of all mail (%s); it must not be longer", lifetime, q.Lifetime)
 		default:
@@ -40,10 +53,10 @@ func (k check) lifetimes() {
 }
 
 func unknownCause(key string) string {
-	if name := nearest(key, causes); name != "" {
+	if name := nearest(key, waiting); name != "" {
 		return fmt.Sprintf("there is no such cause; did you mean %q?", name)
 	}
-	return "there is no such cause; there are " + strings.Join(causes, ", ")
+	return "there is no such cause; mail waits for " + strings.Join(waiting, ", ")
 }
 
 // delayNotices judges when senders are told of delays.
