@@ -3,8 +3,6 @@ package probe
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	rsakey "crypto/rsa"
 	"crypto/tls"
@@ -66,7 +64,7 @@ func dial(ctx context.Context, t Target) (net.Conn, error) {
 }
 
 // identity makes a self-signed certificate.
-func identity(t *testing.T, edit func(*x509.Certificate), private any) tls.Certificate {
+func identity(t *testing.T, edit func(*x509.Certificate), private *rsakey.PrivateKey) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: mx}, DNSNames: []string{mx},
@@ -75,14 +73,7 @@ func identity(t *testing.T, edit func(*x509.Certificate), private any) tls.Certi
 	if edit != nil {
 		edit(template)
 	}
-	var public any
-	switch k := private.(type) {
-	case *rsakey.PrivateKey:
-		public = k.Public()
-	case *ecdsa.PrivateKey:
-		public = k.Public()
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,15 +91,6 @@ var rsaKey = sync.OnceValue(func() *rsakey.PrivateKey {
 	}
 	return k
 })
-
-func ecdsaKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 // goServer speaks TLS by crypto/tls.
 func goServer(c *tls.Config) func(net.Conn) {
