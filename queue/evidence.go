@@ -36,7 +36,8 @@ type CertificateFacts struct {
 
 // Bounds of what a recipient keeps.
 const (
-	maxEvidence     = 8 // addresses
+	maxEvidence     = 8    // addresses
+	maxItemEvidence = 4000 // of all recipients: a store keeps a message in one record
 	maxEvidenceText = 300
 	maxEvidenceAge  = 24 * time.Hour // of an address at which newer attempts did not fail; mail may not go there any more
 )
@@ -62,7 +63,7 @@ func (j Job) evidence(seen []Evidence) []Evidence {
 			all = append(all, e)
 		}
 	}
-	for len(all) > maxEvidence {
+	for len(all) > max(1, min(maxEvidence, maxItemEvidence/len(j.Item.Recipients))) {
 		oldest := 0
 		for i := range all {
 			if all[i].Last.Before(all[oldest].Last) {

@@ -159,3 +159,19 @@ func TestEvidenceIsBounded(t *testing.T) {
 		t.Errorf("the latest are gone: %v", remotes)
 	}
 }
+
+// A message with very many recipients keeps less of each.
+func TestEvidenceOfManyRecipients(t *testing.T) {
+	for recipients, want := range map[int]int{1: 8, 500: 8, 1000: 4, 10_000: 1} {
+		job := jobFor(recipients, 1)
+		job.Recipients = job.Recipients[:1]
+		var report Report
+		for n := range 20 {
+			report.Evidence = append(report.Evidence, seen(fmt.Sprintf("192.0.2.%d:25", n), "tls-version", epoch))
+		}
+		report.Outcomes = []Outcome{{}}
+		if n := len(Apply(job, report, epoch, schedule).Recipients[0].Recipient.Evidence); n != want {
+			t.Errorf("%d addresses with %d recipients, want %d", n, recipients, want)
+		}
+	}
+}
