@@ -122,9 +122,7 @@ func shownIn(err error) *x509.Certificate {
 }
 
 func factsOfX509(c *x509.Certificate) queue.CertificateFacts {
-	return queue.CertificateFacts{
-		Names: listed(probe.Names(c)), Issuer: queue.Printable(c.Issuer.String()), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
-	}
+	return queue.CertificateFacts{Names: listed(probe.Names(c)), Issuer: probe.Issuer(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 }
 
 // maxNames bounds the names of a certificate that are kept: one for a hosting server may have a hundred.

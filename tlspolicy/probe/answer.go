@@ -20,7 +20,7 @@ type answer struct {
 
 const (
 	maxAnswer          = 64 << 10 // bytes read of one connection
-	maxRecords         = 64       // each is looked at with all before it
+	maxRecords         = 100      // likewise; each is looked at together with all before it
 	recordHeader       = 5
 	recordAlert        = 21
 	alertFatal         = 2

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	rsakey "crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ const (
 	maxNames = 20
 	maxName  = 253
 	maxWords = 200
+
+	maxKey    = 8192    // bits of RSA, as in crypto/tls: a signature by a longer one takes seconds to verify
+	maxIssuer = 4 << 10 // bytes; to write out a long one takes time in the square of its length
 
 	// outOfDate is how the words of a [x509.CertificateInvalidError] for [x509.Expired] begin.
 	outOfDate = "x509: certificate has expired or is not yet valid"
@@ -47,6 +51,9 @@ func parse(der [][]byte) ([]*x509.Certificate, error) {
 	var chain []*x509.Certificate
 	for i, b := range der {
 		c, err := x509.ParseCertificate(b)
+		if err == nil {
+			err = bearable(c.PublicKey)
+		}
 		if err != nil && i == 0 {
 			return nil, err
 		}
@@ -57,10 +64,18 @@ func parse(der [][]byte) ([]*x509.Certificate, error) {
 	return chain, nil
 }
 
+// bearable says whether a key is too long to be of use.
+func bearable(public any) error {
+	if k, ok := public.(*rsakey.PublicKey); ok && k.N.BitLen() > maxKey {
+		return fmt.Errorf("the key has %d bits, more than %d", k.N.BitLen(), maxKey)
+	}
+	return nil
+}
+
 // judge looks at a chain as a client does that must know whom it talks to. broken is why the certificate cannot be used at all.
 func (p *Prober) judge(chain []*x509.Certificate, t Target, now time.Time, broken error) *Certificate {
 	leaf := chain[0]
-	c := &Certificate{Names: Names(leaf), Issuer: clean(leaf.Issuer.String(), maxName), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Key: key(leaf.PublicKey)}
+	c := &Certificate{Names: Names(leaf), Issuer: Issuer(leaf), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Key: key(leaf.PublicKey)}
 	if broken != nil {
 		c.Problem = words(broken)
 		return c
@@ -88,21 +103,34 @@ func answerTo(err error) Answer {
 	return Yes
 }
 
-// Names lists what a certificate is made for, at most 20 names. One that has none in the form that counts (RFC 9525 section 2)
-// may have a common name, which is given as "CN=mx.example.org".
+// Names lists what a certificate is made for, at most 20 names, in printable ASCII and of bounded length. One that has none in the
+// form that counts (RFC 9525 section 2) may have a common name, which is given as "CN=mx.example.org".
 func Names(c *x509.Certificate) []string {
-	all := c.DNSNames
-	for _, ip := range c.IPAddresses {
-		all = append(all[:len(all):len(all)], ip.String())
-	}
-	if len(all) == 0 && c.Subject.CommonName != "" {
-		all = []string{CommonName + c.Subject.CommonName}
-	}
 	var names []string
-	for _, n := range all[:min(len(all), maxNames)] {
-		names = append(names, clean(n, maxName))
+	add := func(name string) {
+		if len(names) < maxNames {
+			names = append(names, clean(name, maxName))
+		}
+	}
+	for _, n := range c.DNSNames {
+		add(n)
+	}
+	for _, ip := range c.IPAddresses[:min(len(c.IPAddresses), maxNames)] {
+		add(ip.String())
+	}
+	if names == nil && c.Subject.CommonName != "" {
+		add(CommonName + c.Subject.CommonName)
 	}
 	return names
+}
+
+// Issuer is who a certificate says that it is from, in printable ASCII and of bounded length.
+func Issuer(c *x509.Certificate) string {
+	issuer := c.Issuer
+	if len(c.RawIssuer) > maxIssuer { // nobody's honest name
+		issuer = pkix.Name{CommonName: issuer.CommonName, Organization: issuer.Organization[:min(1, len(issuer.Organization))]}
+	}
+	return clean(issuer.String(), maxName)
 }
 
 // key says what kind of key it is, and how long.

@@ -27,8 +27,8 @@ func (r reply) SetDeadline(time.Time) error      { return nil }
 func (r reply) SetReadDeadline(time.Time) error  { return nil }
 func (r reply) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzAnswer has a host answer with any bytes. What a probe says of that is bounded, and in words that are safe to print.
-func FuzzAnswer(f *testing.F) {
+// FuzzProbe has a host answer with any bytes. What a probe says of that is bounded, and in words that are safe to print.
+func FuzzProbe(f *testing.F) {
 	id := identity(&testing.T{}, nil, rsaKey())
 	der := id.Certificate[0]
 	for _, seed := range [][]byte{
