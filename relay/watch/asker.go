@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,9 +14,10 @@ const (
 	maxAsked = 1000 // probes that wait; who asks for more will do so again after the next attempt
 	askers   = 4    // probes at once
 
-	// Anyone can have many names point to somebody's address, and each name needs a probe of its own.
-	perAddress = 20 // probes
-	inTime     = time.Hour
+	// One party gets a probe so often, and so many at first: whoever has names for hosts lets them lead to whom he likes.
+	probeEvery = 15 * time.Minute
+	probeBurst = 10
+	maxParties = 10_000 // remembered
 )
 
 // Prober asks servers.
@@ -31,14 +33,14 @@ type Asker struct {
 	asked  chan probe.Target
 
 	mu      sync.Mutex
-	waiting map[probe.Target]struct{} // or under way
-	begun   map[netip.Addr]int        // probes of an address since the hour began
-	hour    time.Time                 // when it did
+	waiting map[probe.Target]struct{}  // or under way
+	paid    map[netip.Prefix]time.Time // until when the probes of a party have its share, one each probeEvery
 }
 
 // NewAsker makes an Asker; Run makes it work.
 func NewAsker(p Prober) *Asker {
-	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}), begun: make(map[netip.Addr]int)}
+	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}),
+		paid: make(map[netip.Prefix]time.Time)}
 }
 
 // Known gives what is known about a target by now.
@@ -47,28 +49,41 @@ func (a *Asker) Known(t probe.Target) (*probe.Result, bool) { return a.prober.Kn
 // Doubt has what is known about a target forgotten, unless that is fresh.
 func (a *Asker) Doubt(t probe.Target) bool { return a.prober.Doubt(t) }
 
-// Ask has a target probed soon, unless too many are waiting. It returns at once.
+// Ask has a target probed soon, unless too many are waiting, or its address had more than its share. It returns at once.
 func (a *Asker) Ask(t probe.Target) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, waits := a.waiting[t]; waits || !a.mayProbe(t.Addr.Addr()) {
+	if _, waits := a.waiting[t]; waits {
+		return
+	}
+	who, now := party(t.Addr.Addr()), time.Now() // which knows of no clock that is set
+	if len(a.paid) >= maxParties {
+		maps.DeleteFunc(a.paid, func(_ netip.Prefix, until time.Time) bool { return !until.After(now) })
+	}
+	until := a.paid[who]
+	if until.IsZero() && len(a.paid) >= maxParties || until.Sub(now) > (probeBurst-1)*probeEvery {
 		return
 	}
 	select {
 	case a.asked <- t:
 		a.waiting[t] = struct{}{}
-		a.begun[t.Addr.Addr()]++
+		if until.Before(now) {
+			until = now
+		}
+		a.paid[who] = until.Add(probeEvery)
 	default:
 	}
 }
 
-// mayProbe reports whether an address has not been probed too often. It needs the lock.
-func (a *Asker) mayProbe(addr netip.Addr) bool {
-	if now := time.Now(); now.Sub(a.hour) >= inTime {
-		a.hour = now
-		clear(a.begun)
+// party is who counts as one: an IPv4 address, or the IPv6 addresses of one network, of which a host may have as many as it likes.
+func party(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := 64
+	if a.Is4() {
+		bits = 32
 	}
-	return a.begun[addr] < perAddress
+	p, _ := a.Prefix(bits) // fails for more bits than there are
+	return p
 }
 
 // Run probes until ctx ends.

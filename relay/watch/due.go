@@ -17,8 +17,13 @@ func (d *dueServers) remove(s *server) {
 // Len implements [heap.Interface].
 func (d dueServers) Len() int { return len(d) }
 
-// Less implements [heap.Interface].
-func (d dueServers) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
+// Less implements [heap.Interface]. Of those that wait for the same moment, the first is who waits the longest.
+func (d dueServers) Less(i, j int) bool {
+	if d[i].at.Equal(d[j].at) {
+		return d[i].since.Before(d[j].since)
+	}
+	return d[i].at.Before(d[j].at)
+}
 
 // Swap implements [heap.Interface].
 func (d dueServers) Swap(i, j int) {

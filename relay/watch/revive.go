@@ -14,6 +14,7 @@ const (
 	page       = 500              // messages read from the store at a time
 	gather     = 2 * time.Second  // other addresses of a server may pass, too
 	rest       = 10 * time.Second // at least, between two looks through the queue
+	restShare  = 9                // and so many times as long as a look took: of a server that comes and goes there may be one all the time
 	sweepPause = 30 * time.Minute // until destinations for which no mail waits any more are looked for
 )
 
@@ -31,7 +32,7 @@ func (w *Watch) tend(ctx context.Context) {
 			pause(ctx, gather)
 			began := time.Now()
 			w.revive(ctx, w.take())
-			pause(ctx, max(rest, 4*time.Since(began))) // a long queue takes a while to look through
+			pause(ctx, max(rest, restShare*time.Since(began)))
 		}
 	}
 }
@@ -232,8 +233,7 @@ func (w *Watch) sweep(ctx context.Context) {
 	for _, s := range w.servers {
 		w.forget(s)
 	}
-	now := w.opts.Now()
-	maps.DeleteFunc(w.slots, func(_ netip.Addr, slot time.Time) bool { return slot.Before(now) })
+	maps.DeleteFunc(w.rests, func(_ netip.Prefix, until time.Time) bool { return !until.After(w.opts.Now()) })
 }
 
 // watched gives the destinations for which mail waits, or did.

@@ -1,7 +1,9 @@
 package watch
 
 import (
+	"container/heap"
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -55,17 +57,42 @@ func (w *Watch) sleep() time.Duration {
 	return min(max(w.due[0].at.Sub(w.opts.Now()), tick), idle)
 }
 
-// next takes the server that is to be tried now, nil if there is none.
+// next takes the server that is to be tried now, nil if there is none. Those of a party that was tried in vain a moment ago have
+// to wait.
 func (w *Watch) next() *server {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.due) == 0 || w.due[0].at.After(w.opts.Now()) {
-		return nil
+	now := w.opts.Now()
+	for len(w.due) > 0 && !w.due[0].at.After(now) {
+		s := w.due[0]
+		w.due.remove(s)
+		until, known := w.rests[s.party()]
+		if until.After(now) && until.Sub(now) <= partyPause { // or else the clock was set back
+			s.at = until
+			w.due.add(s)
+			continue
+		}
+		if !known || !until.IsZero() {
+			w.rests[s.party()] = now.Add(partyPause)
+		}
+		s.trying = true
+		return s
 	}
-	s := w.due[0]
-	w.due.remove(s)
-	s.trying = true
-	return s
+	return nil
+}
+
+// hurry ends the rest of a party, one of whose servers passed: the others may well be mended, too.
+func (w *Watch) hurry(who netip.Prefix) {
+	if until, known := w.rests[who]; known && until.IsZero() {
+		return
+	}
+	w.rests[who] = time.Time{}
+	for _, s := range w.due {
+		if s.party() == who && s.since.Before(s.at) {
+			s.at = s.since
+		}
+	}
+	heap.Init(&w.due)
 }
 
 // try makes one trial, and arranges for the next if it fails.
@@ -86,9 +113,11 @@ func (w *Watch) try(ctx context.Context, s *server) {
 	case len(s.destinations) == 0: // meanwhile
 		w.forget(s)
 	case err != nil:
+		w.rests[s.party()] = w.opts.Now().Add(partyPause)
 		w.schedule(s, w.opts.Now(), nextPause)
 	default:
 		s.passes++
+		w.hurry(s.party())
 		s.until = w.opts.Now().Add(memory)
 		w.mended = append(w.mended, s)
 		select {

@@ -16,7 +16,8 @@ import (
 // The pace of trials.
 const (
 	firstPause = 5 * time.Minute  // after an attempt failed
-	nextPause  = 10 * time.Minute // between trials of one address
+	nextPause  = 10 * time.Minute // between trials of one server
+	partyPause = 2 * time.Minute  // between those of servers that are one party: names of hosts may all lead to the same address
 	longPause  = time.Hour        // the first pause at most, where a server that passed has failed again
 	memory     = 2 * time.Hour    // for how long it is known that a server passed
 	spread     = 10               // a pause is up to a tenth longer, so that servers do not come in waves
@@ -51,8 +52,8 @@ type Watch struct {
 	servers      map[key]*server
 	destinations map[string][]*server // for which mail waits
 	due          dueServers
-	slots        map[netip.Addr]time.Time // from when on an address may be tried once more
-	mended       []*server                // whose mail is to be sent now
+	rests        map[netip.Prefix]time.Time // until when a party is left alone; zero after a trial that went well
+	mended       []*server                  // whose mail is to be sent now
 }
 
 // key tells servers apart: one address may have to show more for one destination than for another.
@@ -69,21 +70,23 @@ type server struct {
 	destinations map[string]struct{}
 
 	at     time.Time // of the next trial
+	since  time.Time // when that would have been, were it not for others at the same place
 	place  int       // in Watch.due; outside if it is not there
 	trying bool
 	passes int       // trials that went well, though mail failed afterwards
 	until  time.Time // the passes are remembered
 }
 
+// party is whose server it is.
+func (s *server) party() netip.Prefix { return party(s.target.Addr.Addr()) }
+
 // outside is the place of a server that is not in Watch.due.
 const outside = -1
 
 // New makes a Watch; Run makes it work.
 func New(o Options) *Watch {
-	return &Watch{
-		opts: o, passed: make(chan struct{}, 1), servers: make(map[key]*server), destinations: make(map[string][]*server),
-		slots: make(map[netip.Addr]time.Time),
-	}
+	return &Watch{opts: o, passed: make(chan struct{}, 1), servers: make(map[key]*server), destinations: make(map[string][]*server),
+		rests: make(map[netip.Prefix]time.Time)}
 }
 
 // Attempted takes in what an attempt came to. Mail that goes well costs nothing.
@@ -159,11 +162,7 @@ func (w *Watch) schedule(s *server, after time.Time, pause time.Duration) {
 		s.at = now
 	}
 	s.at = s.at.Add(rand.N(pause / spread))
-	addr := s.target.Addr.Addr()
-	if slot := w.slots[addr]; s.at.Before(slot) {
-		s.at = slot
-	}
-	w.slots[addr] = s.at.Add(spacing)
+	s.since = s.at
 	w.due.add(s)
 }
 
