@@ -218,21 +218,6 @@ func TestID(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"550 5.1.1 no such user":   "550 5.1.1 no such user",
-		"550-one\r\n550 two":       "550-one / 550 two",
-		"\x1b]0;title\x07\x00bell": "?]0;title??bell",
-		"\u202eevil\u2066":         "?evil?",
-		"Grüße":                    "Grüße",
-		"latin \xfc":               "latin ?",
-	} {
-		if got := Printable(in); got != want {
-			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestApplyInterrupted(t *testing.T) {
 	job := jobFor(3, 2)
 	tr := applyInterrupted(job, Report{Outcomes: []Outcome{

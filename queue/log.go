@@ -3,9 +3,7 @@ package queue
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"time"
-	"unicode"
 )
 
 // logOutcomes writes one line an attempt and recipient, with what is to be said in addition. Scripts read these lines: keys
@@ -54,16 +52,4 @@ func (k NoticeKind) String() string { return noticeNames[k] }
 func (s *Scheduler) logNotice(notice Item, n Notice) {
 	s.opts.Log.Info("notice", "id", notice.ID, "kind", n.Kind.String(), "about", n.Item.ID,
 		"recipient", notice.Recipients[0].Address, "cause", n.Item.Recipients[n.Recipients[0]].Last.Cause)
-}
-
-// Printable makes remote text safe for logs and terminals: a line end becomes " / ", every control, format (bidirectional
-// marks among them) and invalid character a "?".
-func Printable(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", " / ")
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"tlsrelay/queue"
 )
 
 // plain makes a line of text from elsewhere harmless for people to read: no control characters, no marks that turn the
@@ -13,15 +15,7 @@ func plain(s string, max int) string {
 	if len(s) > utf8.UTFMax*(max+1) {
 		s = s[:utf8.UTFMax*(max+1)]
 	}
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r) || r == utf8.RuneError:
-			return '?'
-		}
-		return r
-	}, s)
+	s = queue.Harmless(blanks(s))
 	runes := []rune(strings.Join(strings.Fields(s), " "))
 	if len(runes) > max {
 		return string(runes[:max-3]) + "..."
@@ -29,22 +23,24 @@ func plain(s string, max int) string {
 	return string(runes)
 }
 
-// harmless is for what templates wrote: all values are harmless already, but an operator's template may have a tab in it, or a
-// line end as on other systems.
-func harmless(s string) string {
+// blanks makes one of every character that is one in some way.
+func blanks(s string) string {
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n':
-			return r
-		case r == '\r' || r == '\ufeff':
-			return -1
-		case unicode.IsSpace(r):
+		if unicode.IsSpace(r) {
 			return ' '
-		case !unicode.IsPrint(r) || r == utf8.RuneError:
-			return '?'
 		}
 		return r
 	}, s)
+}
+
+// harmless is for what templates wrote: all values are harmless already, but an operator's template may have a tab in it, or a
+// line end as on other systems.
+func harmless(s string) string {
+	lines := strings.Split(strings.NewReplacer("\r", "", "\ufeff", "").Replace(s), "\n")
+	for i := range lines {
+		lines[i] = queue.Harmless(blanks(lines[i]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // ascii makes s fit for a header: printable ASCII, one blank in a row, at most max octets.
@@ -95,16 +91,16 @@ func hostText(s string) string {
 	return "?"
 }
 
-// noLinks makes sure that a text of our own, such as an error of a library, shows no link or address of a remote's making: what
-// certificates say, for example, stands in it. A host name alone stays.
+// noLinks makes sure that a text of our own, such as an error of a library, shows no link, address or network share of a remote's
+// making: what certificates say, for example, stands in it. A host name alone stays. It comes after plain.
 func noLinks(s string) string {
-	if !strings.ContainsAny(s, "/@") {
+	if !strings.ContainsAny(s, `/@\`) {
 		return s
 	}
 	words := strings.SplitAfter(s, " ")
 	for i, w := range words {
-		if strings.Contains(w, "://") || strings.Contains(w, "@") || strings.ContainsAny(w, ".") && strings.Contains(w, "/") {
-			words[i] = strings.NewReplacer("/", "?", "@", "?").Replace(w)
+		if strings.Contains(w, "://") || strings.ContainsAny(w, `@\`) || strings.Contains(w, ".") && strings.Contains(w, "/") {
+			words[i] = strings.NewReplacer("/", "?", "@", "?", `\`, "?").Replace(w)
 		}
 	}
 	return strings.Join(words, "")

@@ -60,6 +60,14 @@ func TestHostText(t *testing.T) {
 	}
 }
 
+// A name of a certificate does not look like another one.
+func TestListedNames(t *testing.T) {
+	got := list("mx.example.org, *.example.org, \u0430pple.example, 2001:db8::1, http://x,, \x1b")
+	if want := "mx.example.org|*.example.org|?pple.example|2001:db8::1|http???x|?"; strings.Join(got, "|") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestHelpLink(t *testing.T) {
 	const link = "https://help.example.net/{cause}?d={domain}&l={lang}&i={id}&x={other}"
 	for _, tt := range []struct{ cause, domain, want string }{

@@ -51,7 +51,7 @@ func (g *group) addFindings(r *queue.Recipient, zone *time.Location) {
 		f := g.finding(e, zone)
 		latest := e.Remote == r.Last.Remote
 		if latest {
-			f.Detail = words(noLinks(r.Last.Detail))
+			f.Detail = own(r.Last.Detail)
 		}
 		if w := f.weightOf(latest); f.Key == g.Key && w > g.weight {
 			g.weight, g.facts = w, f.facts
@@ -143,7 +143,7 @@ func list(joined string) []string {
 	for name := range strings.SplitSeq(joined, ",") {
 		if a, err := netip.ParseAddr(strings.TrimSpace(name)); err == nil && a.Zone() == "" {
 			name = a.String() // its colons are no harm
-		} else if name = inert(name, 100); name == "" {
+		} else if name = ascii(inert(name, 100), 100); name == "" { // a letter may look like another one
 			continue
 		}
 		if len(names) == most {

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,16 +58,10 @@ func (h hostile) check() error {
 		return fmt.Errorf("%w in\n%s", err, b)
 	}
 	p, _ := parse(b)
-	if strings.ContainsAny(h.sender+h.rcpt+h.org, ":/.") {
+	if strings.ContainsAny(h.sender+h.rcpt+h.org, ":/@\\") {
 		return nil // the client may write links to itself
 	}
-	for line := range strings.SplitSeq(p.text, "\n") {
-		quoted := strings.HasPrefix(line, "> ") // as the other server's words
-		if !quoted && strings.Contains(strings.ReplaceAll(line, "https://help.example.net/", ""), "://") {
-			return fmt.Errorf("there is a link of the remote's: %q", line)
-		}
-	}
-	return nil
+	return lureError(p.text)
 }
 
 var hostiles = []hostile{
@@ -81,6 +76,12 @@ var hostiles = []hostile{
 		detail: "https://evil.example", names: strings.Repeat("y,", 9000), notAfter: -1, utf8: true, org: "Subject: ü\r\n\r\n\xff"},
 	{sender: "a", rcpt: "b", cause: "tls-cipher", exchange: "http://evil.example", offers: "\u202eTLS", seen: "http://evil.example", code: "1.3",
 		proven: true},
+	{sender: "a", rcpt: "b", cause: "certificate-name", host: "evil.example/x", domain: "http://evil.example", remote: "[http://evil.example/x]:25",
+		detail: `evil.example/pay \\evil.example\share a@evil.example`, code: "1.2", names: "javascript:x, \u0430pple.example", proven: true},
+	{sender: "a", rcpt: "b", cause: "tls-handshake", seen: "\u009b2J \u3164 x\u0301\u0301\u0301\u0301\u0301\u0301", reply: "550 =?utf-8?q?=1b?= \ufe0f",
+		code: "1.2", domain: "xn--pple-43d.example", host: "\u0430pple.example"},
+	{sender: "a", rcpt: "b", cause: "tls-handshake", detail: `//evil.example/pay \\evil.example\share`, code: "1.2"},
+	{sender: "a", rcpt: "b", cause: "tls-handshake", detail: "http://evil call@evil http:\ufe0f//x", code: "1.2"},
 	{sender: "a", rcpt: "b", cause: "tls-handshake", seen: "http://evil.example/x", detail: "http://evil.example/y", code: "1.2"},
 }
 
@@ -119,9 +120,9 @@ func FuzzExplain(f *testing.F) {
 		}
 		for _, lang := range []string{"en", "de"} {
 			e, _ := Explain(lang, cause, facts)
-			for _, text := range []string{e.Title, e.What, e.Todo, e.Postmaster} {
-				if err := harmlessError(strings.ReplaceAll(text, "\n", " ")); err != nil || strings.Contains(text, "://") {
-					t.Fatalf("%v in %q", err, text)
+			for _, text := range []string{e.Title, e.What, e.Todo, e.Postmaster, e.Patience} {
+				if err := errors.Join(harmlessError(strings.ReplaceAll(text, "\n", " ")), lureError(text)); err != nil {
+					t.Fatal(err)
 				}
 			}
 		}

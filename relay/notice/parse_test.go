@@ -223,12 +223,66 @@ func isPrintable(s string) bool {
 
 // harmlessError finds what must not reach a person's screen.
 func harmlessError(s string) error {
+	marks := 0
 	for _, r := range s {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs) || r == unicode.ReplacementChar ||
+			strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u180b\u2800\u3164\ufe00\ufe0f\uffa0\U000e0100\U000e01ef", r) {
 			return fmt.Errorf("%q has %U", s, r)
+		}
+		if marks++; !unicode.In(r, unicode.M) {
+			marks = 0
+		}
+		if marks > 4 {
+			return fmt.Errorf("%q has a flood of marks", s)
 		}
 	}
 	return nil
+}
+
+// ours is what may look like a link in a notice, and is none of a remote's.
+var ours = strings.NewReplacer("https://help.example.net/", "", "b@example.org", "", "</dev/null", "")
+
+// lure is what mail programs make a link, an address or a network share of, more than a host name.
+var lure = regexp.MustCompile(`(?i)://|\\\\|@|(javascript|data|mailto|file|tel|vbscript):|[a-z0-9-]\.[a-z]+[/\\]`)
+
+// lureError finds what a remote wants people to follow, outside of the words that are quoted as its own.
+func lureError(text string) error {
+	for line := range strings.SplitSeq(text, "\n") {
+		if quoted := strings.HasPrefix(line, "> "); !quoted {
+			if found := lure.FindString(ours.Replace(line)); found != "" {
+				return fmt.Errorf("there is %q of the remote's: %q", found, line)
+			}
+		}
+	}
+	return nil
+}
+
+// The judges of the fuzz tests must see what they look for.
+func TestJudges(t *testing.T) {
+	for _, bad := range []string{
+		"\x1b", "\x00", "\x7f", "\r", "\u009b", "\u0085", "\u202e", "\u2066", "\u200b", "\u2028", "\ufeff", "\u00ad", "\u3164", "\u2800", "\ufe0f",
+		"\xff", "\ue000", "\U000e0041", "a\u0301\u0301\u0301\u0301\u0301",
+	} {
+		if harmlessError("x "+bad) == nil {
+			t.Errorf("%q passes as harmless", bad)
+		}
+	}
+	for _, good := range []string{"Grüße, 你好", "नमस्ते", "Tiê\u0302\u0301ng"} {
+		if err := harmlessError(good); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{
+		"see http://x", "evil.example/pay", "JavaScript:alert(1)", `\\evil.example\share`, `evil.example\x`, "a@evil.example", "mailto:a",
+		"    Detail  https://evil.example",
+	} {
+		if lureError("fine\n"+bad) == nil {
+			t.Errorf("%q passes as no link", bad)
+		}
+	}
+	if err := lureError("> http://x\nmx.example.org\nhttps://help.example.net/x: TLS 1.2/1.3"); err != nil {
+		t.Error(err)
+	}
 }
 
 // textOf is the part of a notice that people read.

@@ -3,7 +3,8 @@ package notice
 import (
 	"cmp"
 	"fmt"
-	"net"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,7 +165,7 @@ func shorten(list []string, count int) []string {
 func evidenceOf(r *queue.Recipient, kind queue.NoticeKind, zone *time.Location) evidence {
 	o := r.Last
 	e := evidence{
-		Seen: noLinks(plain(o.TLS.Seen, 200)), Reply: words(o.Reply), Detail: words(noLinks(o.Detail)), Status: status(o, kind),
+		Seen: noLinks(plain(o.TLS.Seen, 200)), Reply: words(o.Reply), Detail: own(o.Detail), Status: status(o, kind),
 		Stage: ascii(string(o.Stage), 20), Attempts: r.Attempts, Last: in(o.End, zone),
 	}
 	if o.Host != "" {
@@ -176,10 +177,11 @@ func evidenceOf(r *queue.Recipient, kind queue.NoticeKind, zone *time.Location) 
 
 // splitRemote takes an address and its port apart; what is none gives nothing.
 func splitRemote(remote string) (address, port string) {
-	if host, port, err := net.SplitHostPort(remote); err == nil {
-		return ascii(host, 60), ascii(port, 5)
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil || at.Addr().Zone() != "" {
+		return "", ""
 	}
-	return "", ""
+	return at.Addr().String(), strconv.Itoa(int(at.Port()))
 }
 
 // same reports whether two recipients met the same; the moments of a pipelined dialogue differ slightly.
@@ -215,6 +217,9 @@ func words(s string) said {
 	}
 	return said(strings.Join(lines, "\n"))
 }
+
+// own is words about a remote that were found on this side.
+func own(s string) said { return said(noLinks(string(words(s)))) }
 
 // notEncoded keeps an address from being read as an encoded word (RFC 2047) in the subject.
 func notEncoded(s string) string { return strings.ReplaceAll(s, "=?", "=_") }
