@@ -92,8 +92,11 @@ func (h host) target(addr netip.Addr) probe.Target {
 	return probe.Target{Addr: h.addrPort(addr), Name: h.name, Implicit: h.implicitTLS(), Anywhere: h.route != nil}
 }
 
-// testify adds what a probe has found out.
+// testify adds what a probe has found out. One that learnt nothing says nothing.
 func testify(e *queue.Evidence, r *probe.Result) {
+	if !learnt(r) {
+		return
+	}
 	e.Probed = r.Time
 	var versions, exchanges []string
 	for _, v := range r.Offered() {
@@ -110,6 +113,12 @@ func testify(e *queue.Evidence, r *probe.Result) {
 			Names: listed(c.Names), Issuer: queue.Printable(c.Issuer), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 		}
 	}
+}
+
+// learnt reports whether a probe knows what a server offers, if only that it is no TLS at all. Of a server that hangs up on whatever it
+// is asked it does not.
+func learnt(r *probe.Result) bool {
+	return r.STARTTLS == probe.No || len(r.Offered()) > 0 || r.Reaches(tlspolicy.SSL30) == probe.No
 }
 
 // shownIn gives the certificate that was why a handshake failed.

@@ -205,6 +205,22 @@ func TestProbeWithoutAnswers(t *testing.T) {
 	}
 }
 
+// Where a probe found no version, it says that there is none only if the server refused each of them for being what it is.
+func TestProbeThatFindsNoVersion(t *testing.T) {
+	host := (&mx{tls: weak(t, newAuthority(t))}).start(t, "127.0.0.11", "0")
+	n := newNetwork(t, 1, host.port())
+	for answer, says := range map[probe.Answer]bool{probe.No: true, probe.Unknown: false} {
+		n.opts.Prober = &oracle{known: &probe.Result{
+			Time: time.Now(), STARTTLS: probe.Yes,
+			Versions: []probe.Version{{Version: tlspolicy.TLS12, Offered: answer}, {Version: tlspolicy.TLS13, Offered: probe.No}},
+		}}
+		e := report(t, n.opts, jobTo("a@dest.test")).Evidence[0]
+		if e.Cause != "tls-handshake" || e.Proven || e.Probed.IsZero() == says || e.Offers != "" {
+			t.Errorf("TLS 1.2 is %d: %+v", answer, e)
+		}
+	}
+}
+
 // Whatever a probe has found, no mail goes in clear text after TLS failed, and mail that goes well asks nobody.
 func TestProbeNeverMakesLessDo(t *testing.T) {
 	bad := (&mx{tls: weak(t, newAuthority(t))}).start(t, "127.0.0.11", "0")

@@ -134,10 +134,15 @@ func (a answer) about(v tlspolicy.Version) Answer {
 		return Yes
 	case a.hello && a.seen.Version < v, a.seen.Hello && a.seen.Version == tlspolicy.SSL20:
 		return No
-	case !a.hello && (a.seen.Alert == 40 || a.seen.Alert == 70 || a.seen.Alert == 71):
+	case a.refused(), !a.hello && a.seen.Alert == 70:
 		return No
 	}
 	return Unknown
+}
+
+// refused reports whether the server found nothing in the ClientHello that it takes, whatever that was for.
+func (a answer) refused() bool {
+	return a.lost == nil && !a.hello && (a.seen.Alert == 40 || a.seen.Alert == 71)
 }
 
 // turnedDown reports whether the server ended the connection, or said an alert, instead of an answer.

@@ -16,7 +16,7 @@ func (s *survey) shakeHands() {
 	if h.err == nil && h.state.CurveID == tls.X25519MLKEM768 {
 		s.r.PostQuantum = Yes
 	}
-	s.r.refused = h.cause == tlspolicy.NoCommonCipher || h.cause == tlspolicy.HandshakeFailed && h.seen.Alert == 40
+	s.r.refused = h.cause == tlspolicy.NoCommonCipher || h.cause == tlspolicy.HandshakeFailed && h.seen.Alert == 40 && !h.seen.Hello
 	s.certificate(h)
 }
 

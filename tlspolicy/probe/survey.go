@@ -79,6 +79,9 @@ func (s *survey) askVersion(v tlspolicy.Version) error {
 	a, down := s.insist(newHello(v, s.target.Name, false), newHello(v, s.target.Name, true), !s.looked)
 	s.down[v] = down
 	s.found[v] = Version{v, a.about(v), a.String()}
+	if a.refused() { // whether it is the version shows when the answers about the others are known
+		s.found[v], s.down[v] = Version{v, Unknown, a.String()}, true
+	}
 	if !a.hello || a.seen.Version == tlspolicy.TLS13 {
 		return a.lost
 	}
@@ -94,9 +97,10 @@ func (s *survey) askVersion(v tlspolicy.Version) error {
 	return a.lost
 }
 
-// conclude makes a No of two cases in which a server refuses a version without a word, if it talks about others: when it
-// turned down two different ClientHellos (Windows does that), and when it has no answer about TLS 1.3, and chose an older version
-// than 1.2 when it had that choice.
+// conclude makes a No of three cases in which a server does not say that it refuses a version, if it talks about others: when it
+// finds nothing in a ClientHello that leaves it all choice, when it turned down two different ones without a reason (Windows does
+// that), and when it has no answer about TLS 1.3, and chose an older version than 1.2 when it had that choice. A server that turns
+// down whatever it is asked may offer what the probe did not think of, such as TLS without certificates.
 func (s *survey) conclude() {
 	if !slices.ContainsFunc(versions, s.offers) {
 		return

@@ -72,8 +72,8 @@ func (r *Result) proof(d tlspolicy.Decision) (tlspolicy.Cause, bool) {
 		// Where nothing at all is offered, something else is wrong.
 		return tlspolicy.VersionBelowFloor, len(offered) > 0
 	case Yes:
-		newest := offered[len(offered)-1]
-		return tlspolicy.NoCommonCipher, r.refused || newest == tlspolicy.TLS12 && r.lacksExchange(d)
+		old := r.Reaches(tlspolicy.TLS13) == No
+		return tlspolicy.NoCommonCipher, r.refused || old && r.lacksExchange(d)
 	}
 	return tlspolicy.Cause{}, false
 }

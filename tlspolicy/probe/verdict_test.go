@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"crypto/tls"
+	"io"
+	"net"
 	"testing"
 
 	"tlsrelay/tlspolicy"
@@ -46,5 +49,57 @@ func TestContradicts(t *testing.T) {
 	}
 	if trouble := (&Result{Trouble: "connection refused"}); trouble.Contradicts(strict, tlspolicy.VersionBelowFloor) {
 		t.Error("a probe that could not ask anything contradicts")
+	}
+}
+
+// says is a server that answers any ClientHello with the same bytes.
+func says(answer []byte) func(net.Conn) {
+	return func(c net.Conn) {
+		c.Read(make([]byte, 4096))
+		c.Write(answer)
+		c.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, c)
+	}
+}
+
+// Of a server that turns down whatever it is asked it is not known what it offers, unless it says that it is the version.
+func TestRefusalOfAll(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		alert byte
+		want  string
+	}{
+		{"handshake failure", 40, "3.0? 1.0? 1.1? 1.2? 1.3? PQ? big?"},
+		{"insufficient security", 71, "3.0? 1.0? 1.1? 1.2? 1.3? PQ? big?"},
+		{"protocol version", 70, "3.0- 1.0- 1.1- 1.2- 1.3- PQ- big?"},
+	} {
+		s := serve(t, says(record(recordAlert, tls.VersionTLS12, []byte{alertFatal, tt.alert})))
+		if got := summary(New(Options{Open: dial}).Probe(t.Context(), s.target)); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A server that breaks off behind its ServerHello, for want of a certificate of the client's, does not lack a cipher.
+func TestSettleWantsAClient(t *testing.T) {
+	s := serve(t, goServer(&tls.Config{
+		Certificates: []tls.Certificate{identity(t, nil, rsaKey())}, MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert,
+	}))
+	r := New(Options{Open: dial}).Probe(t.Context(), s.target)
+	if cause, proven := r.Settle(tlspolicy.Decision{}, tlspolicy.HandshakeFailed); proven || cause != tlspolicy.HandshakeFailed {
+		t.Errorf("%s, proven: %v; %+v", cause.Key, proven, r)
+	}
+}
+
+// The ciphers of TLS 1.2 prove nothing as long as the server may have TLS 1.3.
+func TestSettleLeavesNewerVersionsOpen(t *testing.T) {
+	for answer, want := range map[Answer]bool{No: true, Unknown: false} {
+		r := &Result{
+			Versions:  []Version{{Version: tlspolicy.TLS12, Offered: Yes}, {Version: tlspolicy.TLS13, Offered: answer}},
+			Exchanges: []Exchange{{Name: ecdhe, Offered: No}, {Name: dhe, Offered: Yes}, {Name: rsa, Offered: No}},
+		}
+		if _, proven := r.Settle(tlspolicy.Decision{}, tlspolicy.HandshakeFailed); proven != want {
+			t.Errorf("TLS 1.3 is %d: proven is %v", answer, proven)
+		}
 	}
 }
