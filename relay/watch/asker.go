@@ -2,11 +2,14 @@ package watch
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
+	"tlsrelay/queue"
 	"tlsrelay/tlspolicy/probe"
 )
 
@@ -30,6 +33,7 @@ type Prober interface {
 // Asker has servers probed in the background. It is the delivery's way to a [probe.Prober].
 type Asker struct {
 	prober Prober
+	log    *slog.Logger
 	asked  chan probe.Target
 
 	mu      sync.Mutex
@@ -37,9 +41,9 @@ type Asker struct {
 	paid    map[netip.Prefix]time.Time // until when the probes of a party have its share, one each probeEvery
 }
 
-// NewAsker makes an Asker; Run makes it work.
-func NewAsker(p Prober) *Asker {
-	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}),
+// NewAsker makes an Asker; Run makes it work. Each probe is a line of the log at level debug.
+func NewAsker(p Prober, log *slog.Logger) *Asker {
+	return &Asker{prober: p, log: log, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}),
 		paid: make(map[netip.Prefix]time.Time)}
 }
 
@@ -101,10 +105,19 @@ func (a *Asker) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case t := <-a.asked:
-			a.prober.Probe(ctx, t)
+			a.note(a.prober.Probe(ctx, t))
 			a.mu.Lock()
 			delete(a.waiting, t)
 			a.mu.Unlock()
 		}
 	}
+}
+
+// note logs what a probe found out.
+func (a *Asker) note(r *probe.Result) {
+	var offers []string
+	for _, v := range r.Offered() {
+		offers = append(offers, v.Name())
+	}
+	a.log.Debug("probe", "host", queue.Printable(r.Name), "address", r.Addr.String(), "offers", strings.Join(offers, ", "), "trouble", r.Trouble)
 }

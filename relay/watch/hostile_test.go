@@ -113,7 +113,7 @@ func TestProbesOfOneAddress(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &slow{probed: map[probe.Target]int{}}
-			a := NewAsker(p)
+			a := NewAsker(p, slog.New(slog.DiscardHandler))
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() { a.Run(ctx); close(ended) }()
