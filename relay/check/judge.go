@@ -81,12 +81,8 @@ func noClearAfterBroken(hosts []Host) {
 
 // isTLS reports whether a cause is a TLS one.
 func isTLS(key string) bool {
-	for _, c := range tlspolicy.Causes() {
-		if c.Key == key {
-			return true
-		}
-	}
-	return false
+	_, ok := tlspolicy.CauseOf(key)
+	return ok
 }
 
 // maxTrouble bounds remote text in the table, in characters.

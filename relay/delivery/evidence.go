@@ -32,7 +32,7 @@ func (a *attempt) investigate(h host, addr netip.Addr, t trouble) trouble {
 	if !ok {
 		return t
 	}
-	decision := a.newSession(h, addr).decision
+	decision := h.asks(a.decision)
 	now := a.d.opts.Now()
 	e := queue.Evidence{
 		Host: h.name, Remote: h.at(addr), Seen: t.TLS.Seen, Needed: cmp.Or(decision.Floor, tlspolicy.MinFloor).String(),

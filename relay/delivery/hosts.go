@@ -8,6 +8,7 @@ import (
 
 	"tlsrelay/queue"
 	"tlsrelay/relay/dns"
+	"tlsrelay/tlspolicy"
 )
 
 // host is one next hop.
@@ -33,6 +34,14 @@ func (h host) addrPort(addr netip.Addr) netip.AddrPort {
 
 // login reports whether the relay logs in to the host.
 func (h host) login() bool { return h.route != nil && h.route.Username != "" }
+
+// asks is what the decision for a destination asks of the host: where the relay logs in, its certificate must be valid.
+func (h host) asks(d tlspolicy.Decision) tlspolicy.Decision {
+	if h.login() {
+		return d.Authenticated()
+	}
+	return d
+}
 
 // nextHops finds the hosts for a domain in order of preference (RFC 5321 section 5.1). When there are none, the outcome
 // says why.

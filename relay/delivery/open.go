@@ -33,11 +33,7 @@ type session struct {
 }
 
 func (a *attempt) newSession(h host, addr netip.Addr) *session {
-	s := &session{a: a, host: h, addr: addr, at: h.at(addr), decision: a.decision, since: a.d.opts.Now()}
-	if h.login() {
-		s.decision = s.decision.Authenticated()
-	}
-	return s
+	return &session{a: a, host: h, addr: addr, at: h.at(addr), decision: h.asks(a.decision), since: a.d.opts.Now()}
 }
 
 // start leads the session over a new connection to the point where mail may be sent, or says why it cannot.
@@ -68,11 +64,7 @@ func (s *session) fits(a *attempt) bool {
 // sameTerms reports whether what was checked when the session was made is what the attempt asks for. The decision must be the
 // same to the letter; a message with REQUIRETLS has its own session, since the server must promise something.
 func (s *session) sameTerms(a *attempt) bool {
-	decision := a.decision
-	if s.host.login() {
-		decision = decision.Authenticated()
-	}
-	return s.decision.Key() == decision.Key() && !a.job.Item.RequireTLS
+	return s.decision.Key() == s.host.asks(a.decision).Key() && !a.job.Item.RequireTLS
 }
 
 // worn reports whether the session was used long enough.

@@ -69,11 +69,7 @@ func (d *Deliverer) Trial(destination, hostname, remote string) (probe.Target, t
 		}
 		h = hosts[i]
 	}
-	decision := d.opts.Policy.Decide(destination, d.opts.Now())
-	if h.login() {
-		decision = decision.Authenticated()
-	}
-	return h.target(at.Addr()), decision, true
+	return h.target(at.Addr()), h.asks(d.opts.Policy.Decide(destination, d.opts.Now())), true
 }
 
 // ReachError is why a server could not be asked about its TLS.

@@ -100,7 +100,8 @@ func isCause(key string) bool {
 }
 
 func isTLSCause(key string) bool {
-	return slices.ContainsFunc(tlspolicy.Causes(), func(c tlspolicy.Cause) bool { return c.Key == key })
+	_, ok := tlspolicy.CauseOf(key)
+	return ok
 }
 
 // isTemporary reports whether delivery is tried again after a cause.

@@ -18,7 +18,7 @@ const (
 
 // clean makes all text of s short and harmless, and leaves out what is not about TLS.
 func (s Seen) clean() Seen {
-	if host, ok := domainName(s.Host); ok {
+	if host, ok := DomainName(s.Host); ok {
 		s.Host = host
 	} else {
 		s.Host = "" // an address, as in a route
@@ -49,7 +49,7 @@ func certificateNames(list string) string {
 	for name := range strings.SplitSeq(list, ",") {
 		rest, common := strings.CutPrefix(strings.TrimSpace(name), "CN=") // the certificate has no other name
 		rest, below := strings.CutPrefix(rest, "*.")
-		name, ok := domainName(rest)
+		name, ok := DomainName(rest)
 		if !ok {
 			continue
 		}
@@ -101,9 +101,9 @@ func facts(s string, max int) string {
 	return strings.Join(words, " ")
 }
 
-// domainName gives a domain as it stands in DNS (RFC 1035, 2.3.1; underscores are seen in practice) in lower case, and whether
+// DomainName gives a domain as it stands in DNS (RFC 1035, 2.3.1; underscores are seen in practice) in lower case, and whether
 // s is one. An IP address is none.
-func domainName(s string) (string, bool) {
+func DomainName(s string) (string, bool) {
 	s = strings.ToLower(strings.TrimSuffix(s, "."))
 	if _, err := netip.ParseAddr(s); err == nil || s == "" || len(s) > 253 {
 		return "", false

@@ -127,7 +127,7 @@ func (l *Ledger) read(r io.Reader, now time.Time) error {
 // check makes an entry of a file as harmless as one that was noted. Times of a clock that ran ahead become now, or the entry
 // would stay for ever.
 func (e *Entry) check(now time.Time) error {
-	domain, ok := domainName(e.Domain)
+	domain, ok := DomainName(e.Domain)
 	if !ok || len(e.Hosts) == 0 || len(e.Hosts) > maxHosts {
 		return fmt.Errorf("a bad entry, %d hosts for %.60q", len(e.Hosts), e.Domain)
 	}

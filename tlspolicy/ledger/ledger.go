@@ -35,7 +35,7 @@ func New() *Ledger {
 // Note keeps what an attempt for mail to domain, which failed or had to pass over hosts, saw at them. What is no name of a
 // domain is passed over.
 func (l *Ledger) Note(domain string, seen []Seen, now time.Time) {
-	domain, ok := domainName(domain)
+	domain, ok := DomainName(domain)
 	if !ok || len(seen) == 0 {
 		return
 	}

@@ -2,12 +2,13 @@ package help
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/language"
+
+	"tlsrelay/tlspolicy/ledger"
 )
 
 // query is what a link may ask for. Anything else in it is passed over, and shown nowhere.
@@ -47,23 +48,13 @@ const maxDomain = 512
 
 // domainOf gives a domain as it stands in DNS, or "".
 func domainOf(s string) string {
-	s = strings.TrimSuffix(s, ".")
-	if s == "" || len(s) > maxDomain {
+	if len(s) > maxDomain {
 		return ""
 	}
 	if name, err := idna.Lookup.ToASCII(s); err == nil { // it fails for underscores, which are seen in practice
 		s = name
 	}
-	s = strings.ToLower(s)
-	if _, err := netip.ParseAddr(s); err == nil || len(s) > 253 {
-		return ""
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return ""
-		}
-	}
+	s, _ = ledger.DomainName(s)
 	return s
 }
 
