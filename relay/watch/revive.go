@@ -22,6 +22,7 @@ const (
 func (w *Watch) tend(ctx context.Context) {
 	sweep := time.NewTicker(sweepPause)
 	defer sweep.Stop()
+	var before []*revived
 	for {
 		select {
 		case <-ctx.Done():
@@ -31,8 +32,12 @@ func (w *Watch) tend(ctx context.Context) {
 		case <-w.passed:
 			pause(ctx, gather)
 			began := time.Now()
-			w.revive(ctx, w.take())
+			now := w.take()
+			w.revive(ctx, slices.Concat(before, now))
 			pause(ctx, max(rest, restShare*time.Since(began)))
+			if before = now; len(now) > 0 {
+				w.wake() // once more, for mail that was just being put off
+			}
 		}
 	}
 }
@@ -49,7 +54,9 @@ type revived struct {
 	key
 	host, remote, cause string
 	destinations        []string
-	jobs                int // that are due now
+	passed              time.Time
+	jobs                int  // that are due now
+	told                bool // in the log
 }
 
 // take gives the servers that have passed, and watches them no longer.
@@ -58,7 +65,7 @@ func (w *Watch) take() []*revived {
 	defer w.mu.Unlock()
 	var all []*revived
 	for _, s := range w.mended {
-		r := &revived{key: s.key, host: s.host, remote: s.remote, cause: s.cause}
+		r := &revived{key: s.key, host: s.host, remote: s.remote, cause: s.cause, passed: w.opts.Now()}
 		for destination := range s.destinations {
 			r.destinations = append(r.destinations, destination)
 			w.unwatch(s, destination)
@@ -71,6 +78,9 @@ func (w *Watch) take() []*revived {
 
 // revive makes the jobs due that wait for servers that have passed.
 func (w *Watch) revive(ctx context.Context, servers []*revived) {
+	if len(servers) == 0 {
+		return
+	}
 	c := w.newCall(servers)
 	err := w.pages(ctx, func(items []queue.Item) error {
 		var jobs []queue.JobKey
@@ -84,7 +94,10 @@ func (w *Watch) revive(ctx context.Context, servers []*revived) {
 		return err
 	})
 	for _, s := range servers {
-		w.opts.Log.Info("server recovered", "host", queue.Printable(s.host), "address", s.remote, "was", s.cause, "jobs", s.jobs)
+		if s.jobs > 0 || !s.told {
+			w.opts.Log.Info("server recovered", "host", queue.Printable(s.host), "address", s.remote, "was", s.cause, "jobs", s.jobs)
+		}
+		s.jobs, s.told = 0, true
 	}
 	if err != nil && ctx.Err() == nil {
 		w.opts.Log.Error("mail for servers that recovered waits for its ordinary time", "error", err)
@@ -137,7 +150,7 @@ func (c *call) jobs(item *queue.Item) []queue.JobKey {
 		if r.State.Done() || seen[r.Destination] || !waitsForTLS(&r.Last) {
 			continue
 		}
-		if s := c.server(r); s != nil {
+		if s := c.server(r); s != nil && r.Last.End.Before(s.passed) {
 			seen[r.Destination] = true
 			s.jobs++
 			keys = append(keys, queue.JobKey{ID: item.ID, Destination: r.Destination})

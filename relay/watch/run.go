@@ -120,10 +120,15 @@ func (w *Watch) try(ctx context.Context, s *server) {
 		w.hurry(s.party())
 		s.until = w.opts.Now().Add(memory)
 		w.mended = append(w.mended, s)
-		select {
-		case w.passed <- struct{}{}:
-		default: // it will be looked at already
-		}
+		w.wake()
+	}
+}
+
+// wake has tend look at the queue.
+func (w *Watch) wake() {
+	select {
+	case w.passed <- struct{}{}:
+	default: // it will already
 	}
 }
 

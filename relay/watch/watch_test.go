@@ -253,6 +253,34 @@ func TestMailLeavesWhenAServerIsMended(t *testing.T) {
 	})
 }
 
+// A job that was in other hands when its server was mended, about to be put off, leaves soon, too.
+func TestNoJobIsMissed(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.bad[mx1] = true
+		st := start(t, dir, w)
+		for range 10 {
+			st.enqueue(t, nil, "b@old.test")
+		}
+		calls := 0
+		retry := st.watch.opts.Retry
+		st.watch.opts.Retry = func(ctx context.Context, jobs []queue.JobKey) (queue.Retried, error) {
+			if calls++; calls == 1 {
+				jobs = jobs[1:]
+			}
+			return retry(ctx, jobs)
+		}
+		time.Sleep(time.Hour)
+		w.set(func() { w.bad[mx1] = false })
+		time.Sleep(12 * time.Minute)
+		if left := st.left(t); left != 0 || calls != 2 {
+			t.Errorf("%d messages left after %d calls", left, calls)
+		}
+		st.stop()
+	})
+}
+
 // A trial comes no sooner than five minutes after the failure; within a minute after it went well the mail is tried.
 func TestPaceOfTrials(t *testing.T) {
 	dir := t.TempDir()
