@@ -25,14 +25,6 @@ import (
 	"tlsrelay/tlspolicy"
 )
 
-// NewLog makes the log that the configuration asks for, on standard error.
-func NewLog(cfg *configs.Config) *slog.Logger {
-	if cfg.Log.Format == configs.LogJSON {
-		return slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, nil))
-}
-
 // secureDataDir makes the data folder, and refuses one that others own or may write to: who can write there can send mail.
 func secureDataDir(cfg *configs.Config) error {
 	if err := spool.SecureDir(cfg.DataDir); err != nil {
