@@ -58,8 +58,8 @@ func (h hostile) check() error {
 		return fmt.Errorf("%w in\n%s", err, b)
 	}
 	p, _ := parse(b)
-	if strings.ContainsAny(h.sender+h.rcpt+h.org, ":/@\\") {
-		return nil // the client may write links to itself
+	if strings.ContainsAny(h.sender+h.rcpt+h.org+h.cause+h.code, ":/@\\") {
+		return nil // the client may write links to itself; and keys are our own
 	}
 	return lureError(p.text)
 }
@@ -121,7 +121,7 @@ func FuzzExplain(f *testing.F) {
 		for _, lang := range []string{"en", "de"} {
 			e, _ := Explain(lang, cause, facts)
 			for _, text := range []string{e.Title, e.What, e.Todo, e.Postmaster, e.Patience} {
-				if err := errors.Join(harmlessError(strings.ReplaceAll(text, "\n", " ")), lureError(text)); err != nil {
+				if err := errors.Join(harmlessError(strings.ReplaceAll(text, "\n", " ")), lureError(strings.ReplaceAll(text, "postmaster@"+relay, ""))); err != nil {
 					t.Fatal(err)
 				}
 			}

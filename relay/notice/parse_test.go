@@ -240,7 +240,7 @@ func harmlessError(s string) error {
 }
 
 // ours is what may look like a link in a notice, and is none of a remote's.
-var ours = strings.NewReplacer("https://help.example.net/", "", "b@example.org", "", "</dev/null", "")
+var ours = strings.NewReplacer("https://help.example.net/", "", "b@example.org", "", "postmaster@relay.example.net", "", "</dev/null", "")
 
 // lure is what mail programs make a link, an address or a network share of, more than a host name.
 var lure = regexp.MustCompile(`(?i)://|\\\\|@|(javascript|data|mailto|file|tel|vbscript):|[a-z0-9-]\.[a-z]+[/\\]`)

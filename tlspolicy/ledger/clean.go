@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Longest texts, in characters.
@@ -74,8 +73,8 @@ func certificateNames(list string) string {
 // address tells words with a mail address, an IPv4 address or an IPv6 address in them.
 var address = regexp.MustCompile(`@|(\d{1,3}\.){3}\d|:[0-9A-Fa-f]*:`)
 
-// facts is a line of at most max characters: printable ones, none that turn the direction of writing or hide, no mail
-// addresses, no IP addresses.
+// facts is a line of at most max characters: printable ones of ASCII, since others hide, turn the direction of writing or look like
+// what they are not; no mail addresses, no IP addresses.
 func facts(s string, max int) string {
 	if len(s) > 4*max {
 		s = s[:4*max]
@@ -84,7 +83,7 @@ func facts(s string, max int) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case !unicode.IsPrint(r) || unicode.IsMark(r) || r == utf8.RuneError:
+		case r < ' ' || r > '~':
 			return '?'
 		}
 		return r
@@ -95,10 +94,11 @@ func facts(s string, max int) string {
 			words[i] = "..."
 		}
 	}
-	if runes := []rune(strings.Join(words, " ")); len(runes) > max {
-		return string(runes[:max-3]) + "..."
+	line := strings.Join(words, " ")
+	if len(line) > max {
+		line = line[:max-3] + "..."
 	}
-	return strings.Join(words, " ")
+	return line
 }
 
 // DomainName gives a domain as it stands in DNS (RFC 1035, 2.3.1; underscores are seen in practice) in lower case, and whether

@@ -32,7 +32,7 @@ type Host struct {
 	Seen               // by the latest attempt; the probe's part may be older
 	First    time.Time `json:"first"` // of the attempts that failed there
 	Last     time.Time `json:"last"`
-	Attempts int       `json:"attempts"`
+	Attempts int       `json:"attempts"` // at most MaxAttempts
 }
 
 // Entry is what is known of a domain. Who gets one must not change it.
@@ -40,7 +40,7 @@ type Entry struct {
 	Domain    string    `json:"domain"`
 	Hosts     []Host    `json:"hosts"`              // at least one
 	Last      time.Time `json:"last"`               // failed attempt at any of them
-	Delivered time.Time `json:"delivered,omitzero"` // when mail for the domain last got through, since the first failure
+	Delivered time.Time `json:"delivered,omitzero"` // when mail for the domain first got through after a failure; zero if it did not
 	Version   string    `json:"version,omitempty"`  // of TLS then, "TLS 1.3"; "" for clear text
 }
 
@@ -96,7 +96,7 @@ func (e *Entry) add(s Seen, now time.Time) {
 		}
 	}
 	h.Seen, h.Last = s, now
-	h.Attempts++
+	h.Attempts = min(h.Attempts+1, MaxAttempts)
 }
 
 func (e *Entry) quietest() int {

@@ -135,7 +135,7 @@ func (e *Entry) check(now time.Time) error {
 	for i := range e.Hosts {
 		h := &e.Hosts[i]
 		h.Seen = h.clean()
-		h.Attempts = max(h.Attempts, 1)
+		h.Attempts = min(max(h.Attempts, 1), MaxAttempts)
 		h.First, h.Last = earlier(h.First, now), earlier(h.Last, now)
 	}
 	e.Last, e.Delivered = earlier(e.Last, now), earlier(e.Delivered, now)

@@ -12,6 +12,9 @@ const (
 	maxHosts    = 8      // of a domain
 	maxAllHosts = 40_000 // of all domains
 	memory      = 30 * 24 * time.Hour
+
+	// MaxAttempts is where attempts are counted no further. One message makes as many: how much mail there was is nobody's business.
+	MaxAttempts = 20
 )
 
 // Ledger is what is known of all domains. Its methods may be called from many goroutines at once; Note and Delivered take
@@ -49,7 +52,8 @@ func (l *Ledger) Note(domain string, seen []Seen, now time.Time) {
 }
 
 // Delivered notes that mail for domain got through over TLS of that version ("TLS 1.3"; "" for clear text). Domains at which
-// nothing ever failed are not in the ledger, and do not come into it.
+// nothing ever failed are not in the ledger, and do not come into it. The first success after a failure counts: when mail goes
+// out to a domain is nobody's business.
 func (l *Ledger) Delivered(domain, version string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,6 +62,9 @@ func (l *Ledger) Delivered(domain, version string, now time.Time) {
 		return
 	}
 	next := *element.Value.(*Entry)
+	if next.Delivered.After(next.Last) {
+		return
+	}
 	next.Delivered, next.Version = now.UTC(), facts(version, maxShort)
 	element.Value = &next
 	l.changed = true

@@ -106,6 +106,27 @@ func TestDeliveredIsForKnownDomainsOnly(t *testing.T) {
 	}
 }
 
+// Neither the number of messages nor when they went out is in the ledger.
+func TestNothingOfTheMail(t *testing.T) {
+	l := New()
+	for n := range 10_000 {
+		l.Note("example.org", []Seen{oldTLS("mx")}, start.Add(time.Duration(n)*time.Second))
+	}
+	mended := start.Add(24 * time.Hour)
+	for n := range 100 {
+		l.Delivered("example.org", "TLS 1.3", mended.Add(time.Duration(n)*time.Minute))
+	}
+	if e := known(t, l, "example.org"); e.Hosts[0].Attempts != MaxAttempts || !e.Delivered.Equal(mended) {
+		t.Errorf("got %+v", e)
+	}
+	again := mended.Add(48 * time.Hour)
+	l.Note("example.org", []Seen{oldTLS("mx")}, again)
+	l.Delivered("example.org", "TLS 1.2", again.Add(time.Hour))
+	if e := known(t, l, "example.org"); !e.Delivered.Equal(again.Add(time.Hour)) || e.Version != "TLS 1.2" {
+		t.Errorf("got %+v", e)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	l := New()
 	l.bounds = bounds{domains: 10, hosts: 30}

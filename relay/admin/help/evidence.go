@@ -55,7 +55,7 @@ func (v *view) see(p *Pages, facts *notice.Facts) *evidence {
 		return e
 	}
 	if found.Delivered.After(found.Last) {
-		e.Repaired, e.Version = v.moment(found.Delivered), found.Version
+		e.Repaired, e.Version = v.hour(found.Delivered), found.Version
 	}
 	v.CheckDomain, v.Example = e.Domain, false
 	best := slices.IndexFunc(found.Hosts, func(h ledger.Host) bool { return h.Cause == v.Key && h.Proven })
@@ -72,7 +72,7 @@ func (v *view) see(p *Pages, facts *notice.Facts) *evidence {
 		h := &found.Hosts[best]
 		c := h.Certificate
 		facts.Domain, facts.Host, facts.Needed = e.Domain, h.Host, h.Needed
-		facts.Probed, facts.Offers, facts.KeyExchange, facts.Proven = h.Probed, h.Offers, h.KeyExchange, h.Proven
+		facts.Probed, facts.Offers, facts.KeyExchange, facts.Proven = h.Probed.Truncate(time.Hour), h.Offers, h.KeyExchange, h.Proven
 		facts.Certificate = queue.CertificateFacts{Names: c.Names, Issuer: c.Issuer, NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 	}
 	if v.CheckHost = found.Hosts[best].Host; v.CheckHost == "" {
@@ -84,10 +84,13 @@ func (v *view) see(p *Pages, facts *notice.Facts) *evidence {
 func (v *view) host(h *ledger.Host, now time.Time) host {
 	c := &h.Certificate
 	row := host{
-		Name: h.Host, Needed: "TLS " + h.Needed, First: *v.moment(h.First), Last: *v.moment(h.Last), Attempts: number(int64(h.Attempts)),
-		Key: h.Cause, Answer: h.Answer, Asked: v.moment(h.Probed), KeyExchange: h.KeyExchange, Proven: h.Proven,
+		Name: h.Host, Needed: "TLS " + h.Needed, First: *v.hour(h.First), Last: *v.hour(h.Last), Attempts: number(int64(h.Attempts)),
+		Key: h.Cause, Answer: h.Answer, Asked: v.hour(h.Probed), KeyExchange: h.KeyExchange, Proven: h.Proven,
 		Names: c.Names, Issuer: c.Issuer, From: v.moment(c.NotBefore), Until: v.moment(c.NotAfter),
 		Expired: !c.NotAfter.IsZero() && c.NotAfter.Before(now),
+	}
+	if h.Attempts >= ledger.MaxAttempts {
+		row.Attempts += "+"
 	}
 	for name := range strings.SplitSeq(h.Offers, ", ") {
 		if name != "" {
@@ -102,6 +105,9 @@ func (v *view) host(h *ledger.Host, now time.Time) host {
 	}
 	return row
 }
+
+// hour gives a time to the hour: the minute would tell those who look again and again each time that mail goes out to a domain.
+func (v *view) hour(t time.Time) *moment { return v.moment(t.Truncate(time.Hour)) }
 
 // moment gives a time in UTC, as readers know no other zone of this relay; nil for the zero time.
 func (v *view) moment(t time.Time) *moment {

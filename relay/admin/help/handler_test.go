@@ -64,8 +64,8 @@ func TestEvidence(t *testing.T) {
 	p := testPages(testSettings())
 	text := get(t, p, "/help/tls-version?domain=Old.Example.&id=q1w2e3").Body.String()
 	for _, want := range []string{
-		`scope="row">mx1.old.example</th>`, "TLS 1.0<span", "TLS 1.1<span", "(too old)", "<span>TLS 1.2</span>", `datetime="2026-11-03T12:30:00Z"`,
-		`datetime="2026-11-05T14:10:00Z"`, "<span>9</span>", "mx1.old.example, mail.old.example", "Example Trust Authority G2", "expired</span>",
+		`scope="row">mx1.old.example</th>`, "TLS 1.0<span", "TLS 1.1<span", "(too old)", "<span>TLS 1.2</span>", `datetime="2026-11-03T12:00:00Z"`,
+		`datetime="2026-11-05T14:00:00Z"`, "<span>9</span>", "mx1.old.example, mail.old.example", "Example Trust Authority G2", "expired</span>",
 		"alert 70 (protocol version not supported)", "proven</span>", "no TLS", `href="./starttls-not-offered?domain=old.example"`,
 	} {
 		if !strings.Contains(text, want) {
@@ -232,5 +232,33 @@ func TestSpan(t *testing.T) {
 		if got := span("de", d); got != want {
 			t.Errorf("%v: %q", d, got)
 		}
+	}
+}
+
+// A page about a domain with much mail is that about one with little, and looks the same after each mail of the hour.
+func TestPagesTellNothingOfTheMail(t *testing.T) {
+	page := func(messages int, fails bool) string {
+		l := ledger.New()
+		seen := ledger.Seen{Host: "mx.busy.example", Cause: "tls-version", Needed: "1.2", Answer: "to anna@busy.example at 192.0.2.7", Probed: today}
+		began := today.Truncate(time.Hour)
+		for n := range messages * ledger.MaxAttempts {
+			l.Note("busy.example", []ledger.Seen{seen}, began.Add(time.Duration(n)*time.Millisecond))
+		}
+		if !fails {
+			for n := range messages {
+				l.Delivered("busy.example", "TLS 1.3", began.Add(10*time.Minute+time.Duration(n)*time.Second))
+			}
+		}
+		p := testPages(testSettings())
+		p.evidence = l.Domain
+		return get(t, p, "/help/tls-version?domain=busy.example").Body.String()
+	}
+	for _, fails := range []bool{true, false} {
+		if few, many := page(1, fails), page(1000, fails); few != many || !strings.Contains(few, "<span>20&#43;</span>") {
+			t.Errorf("fails: %v\n%s\n%s", fails, few, many)
+		}
+	}
+	if text := page(1, true); strings.Contains(text, "anna") || strings.Contains(text, "192.0.2.7") {
+		t.Error(text)
 	}
 }
