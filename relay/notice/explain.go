@@ -39,13 +39,8 @@ type Facts struct {
 	Proven      bool
 }
 
-// Explain gives the built-in text about a cause of the tables, in "en" or "de"; English for any other language. It reports
-// false for a cause that is in no table.
-func Explain(lang, cause string, f Facts) (Explanation, bool) {
-	return (*Texts)(nil).Explain(lang, cause, f)
-}
-
-// Explain does what the function of that name does, with these texts.
+// Explain gives the text about a cause of the tables, in "en" or "de"; English for any other language. It reports false for a
+// cause that is in no table. nil are the built-in texts.
 func (t *Texts) Explain(lang, cause string, f Facts) (Explanation, bool) {
 	if !isCause(cause) {
 		return Explanation{}, false

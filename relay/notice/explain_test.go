@@ -25,7 +25,7 @@ func TestGoldenExplanations(t *testing.T) {
 				facts = append(facts, f)
 			}
 			for _, f := range facts {
-				e, ok := Explain(lang, cause, f)
+				e, ok := (*Texts)(nil).Explain(lang, cause, f)
 				if !ok {
 					t.Fatalf("%s: no explanation of %s", lang, cause)
 				}
@@ -45,7 +45,7 @@ func TestGoldenExplanations(t *testing.T) {
 func TestExplainNeedsNoFacts(t *testing.T) {
 	for _, lang := range []string{"en", "de"} {
 		for _, cause := range tableKeys() {
-			e, ok := Explain(lang, cause, Facts{})
+			e, ok := (*Texts)(nil).Explain(lang, cause, Facts{})
 			if !ok || len(e.Title) < 10 || len(e.Title) > 70 || len(e.What) < 20 || len(e.Todo) < 20 {
 				t.Errorf("%s: %s is explained by %+v", lang, cause, e)
 			}
@@ -65,12 +65,12 @@ func TestExplainNeedsNoFacts(t *testing.T) {
 
 func TestExplainKnowsTheTables(t *testing.T) {
 	for _, cause := range []string{"", "generic", "relayed", "not-in-any-table", "tls-version/what", "notice"} {
-		if e, ok := Explain("en", cause, Facts{}); ok || e != (Explanation{}) {
+		if e, ok := (*Texts)(nil).Explain("en", cause, Facts{}); ok || e != (Explanation{}) {
 			t.Errorf("%q is explained by %+v", cause, e)
 		}
 	}
-	fr, _ := Explain("fr", tlspolicy.VersionBelowFloor.Key, Facts{})
-	if en, ok := Explain("en", tlspolicy.VersionBelowFloor.Key, Facts{}); !ok || fr != en {
+	fr, _ := (*Texts)(nil).Explain("fr", tlspolicy.VersionBelowFloor.Key, Facts{})
+	if en, ok := (*Texts)(nil).Explain("en", tlspolicy.VersionBelowFloor.Key, Facts{}); !ok || fr != en {
 		t.Errorf("French gives %+v", fr)
 	}
 }
@@ -78,7 +78,7 @@ func TestExplainKnowsTheTables(t *testing.T) {
 // What the caller hands in may be anybody's words.
 func TestExplainIsHarmless(t *testing.T) {
 	evil := "x\x1b[2J\u202e\r\n    # rm <b>"
-	e, ok := Explain("de", "certificate-name", Facts{Relay: evil, Domain: evil, Host: evil, Needed: evil, Offers: evil})
+	e, ok := (*Texts)(nil).Explain("de", "certificate-name", Facts{Relay: evil, Domain: evil, Host: evil, Needed: evil, Offers: evil})
 	all := strings.Join([]string{e.Title, e.What, e.Patience, e.Todo, e.Postmaster}, " ")
 	if err := harmlessError(strings.ReplaceAll(all, "\n", " ")); !ok || err != nil || strings.Contains(all, "<b>") {
 		t.Errorf("%v in %q", err, all)

@@ -119,7 +119,7 @@ func FuzzExplain(f *testing.F) {
 			Certificate: queue.CertificateFacts{Names: names, Issuer: issuer, NotAfter: later},
 		}
 		for _, lang := range []string{"en", "de"} {
-			e, _ := Explain(lang, cause, facts)
+			e, _ := (*Texts)(nil).Explain(lang, cause, facts)
 			for _, text := range []string{e.Title, e.What, e.Todo, e.Postmaster, e.Patience} {
 				if err := errors.Join(harmlessError(strings.ReplaceAll(text, "\n", " ")), lureError(strings.ReplaceAll(text, "postmaster@"+relay, ""))); err != nil {
 					t.Fatal(err)

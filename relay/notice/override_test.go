@@ -62,7 +62,7 @@ func TestOwnTexts(t *testing.T) {
 	if e, _ := c.Texts.Explain("en", "tls-version", Facts{Domain: "example.org"}); e.Title != "Old TLS at example.org" {
 		t.Errorf("title %q", e.Title)
 	}
-	if e, _ := Explain("en", "tls-version", Facts{}); !strings.HasPrefix(e.Title, "The server supports neither") {
+	if e, _ := (*Texts)(nil).Explain("en", "tls-version", Facts{}); !strings.HasPrefix(e.Title, "The server supports neither") {
 		t.Errorf("the built-in title is %q", e.Title)
 	}
 }

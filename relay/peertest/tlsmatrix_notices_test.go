@@ -192,7 +192,7 @@ func (m row) checkNotice(t *testing.T, f *farm, n notice, i int) {
 	says(english, host)
 	says(german, host)
 	for lang, text := range map[string]string{"en": english, "de": german} {
-		e, ok := texts.Explain(lang, about.Cause, texts.Facts{Relay: hostname, Domain: domainOf(i), Host: host, Needed: m.floor()})
+		e, ok := (*texts.Texts)(nil).Explain(lang, about.Cause, texts.Facts{Relay: hostname, Domain: domainOf(i), Host: host, Needed: m.floor()})
 		if !ok || e.Title == "" {
 			t.Fatalf("no text for %s", about.Cause)
 		}
