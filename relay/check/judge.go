@@ -1,24 +1,27 @@
 package check
 
 import (
-	"cmp"
 	"strings"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/delivery"
 	"tlsrelay/tlspolicy"
 	"tlsrelay/tlspolicy/probe"
 )
 
 // judge says what would become of mail at an address. tried is what came of a handshake as mail would make it, way what kept the
-// probe from asking.
-func judge(r *probe.Result, d tlspolicy.Decision, tried error, way queue.Outcome) Verdict {
+// probe from asking, nil if that is not known.
+func judge(r *probe.Result, d tlspolicy.Decision, tried error, way *delivery.ReachError) Verdict {
 	switch {
 	case r.STARTTLS == probe.No && d.Level == tlspolicy.Opportunistic:
 		return Verdict{Passes: true, Clear: true}
 	case r.STARTTLS == probe.No:
 		return Verdict{Cause: tlspolicy.STARTTLSNotOffered.Key}
 	case r.Trouble != "":
-		return Verdict{Cause: cmp.Or(way.Cause, queue.ConnectionLost.Key), Detail: words(r.Trouble)}
+		if way == nil {
+			return Verdict{Cause: queue.ConnectionLost.Key, Detail: words(r.Trouble)}
+		}
+		return Verdict{Cause: way.Outcome.Cause, Detail: words(way.Error())}
 	case belowFloor(r, d):
 		return Verdict{Cause: tlspolicy.VersionBelowFloor.Key}
 	case tried == nil:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/delivery"
 	"tlsrelay/tlspolicy"
 	"tlsrelay/tlspolicy/probe"
 )
@@ -62,7 +63,11 @@ func TestJudge(t *testing.T) {
 	} {
 		p := tlspolicy.Policy{Default: tlspolicy.Rule{Level: tt.level, Floor: tt.floor}}
 		tt.result.Time = epoch
-		v := judge(tt.result, p.Decide("example.org", epoch), tt.tried, queue.Outcome{Cause: tt.way})
+		var way *delivery.ReachError
+		if tt.way != "" {
+			way = &delivery.ReachError{Outcome: queue.Outcome{Cause: tt.way, Detail: tt.result.Trouble}}
+		}
+		v := judge(tt.result, p.Decide("example.org", epoch), tt.tried, way)
 		got := v.Cause
 		switch {
 		case v.Passes && v.Clear:

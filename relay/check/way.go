@@ -21,14 +21,14 @@ type Way struct {
 	reach func(context.Context, probe.Target) (net.Conn, error)
 
 	mu       sync.Mutex
-	troubles map[netip.AddrPort]queue.Outcome
+	troubles map[netip.AddrPort]*delivery.ReachError
 	reached  int // connections to port 25 that were made
 	silent   int // those of which nothing was heard
 }
 
 // NewWay makes a Way of [delivery.Deliverer.Reach].
 func NewWay(reach func(context.Context, probe.Target) (net.Conn, error)) *Way {
-	return &Way{reach: reach, troubles: make(map[netip.AddrPort]queue.Outcome)}
+	return &Way{reach: reach, troubles: make(map[netip.AddrPort]*delivery.ReachError)}
 }
 
 // Open is for the options of a [probe.Prober].
@@ -39,7 +39,7 @@ func (w *Way) Open(ctx context.Context, t probe.Target) (net.Conn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if known {
-		w.troubles[t.Addr] = trouble.Outcome
+		w.troubles[t.Addr] = trouble
 	}
 	if t.Addr.Port() == portSMTP {
 		if known && trouble.Outcome.Stage == queue.StageConnect && isSilence(err) {
@@ -63,8 +63,8 @@ func isSilence(err error) bool {
 	return false
 }
 
-// trouble is the last one at an address, as it would be for a mail.
-func (w *Way) trouble(at netip.AddrPort) queue.Outcome {
+// trouble is the last one at an address; nil: none.
+func (w *Way) trouble(at netip.AddrPort) *delivery.ReachError {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.troubles[at]

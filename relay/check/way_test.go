@@ -43,8 +43,8 @@ func TestBlocked(t *testing.T) {
 			if _, got := w.Open(t.Context(), probe.Target{Addr: at}); got != err {
 				t.Errorf("%v became %v", err, got)
 			}
-			if cause := w.trouble(at).Cause; (err == nil || err == probe.ErrNotOffered) != (cause == "") {
-				t.Errorf("%v: cause %q", err, cause)
+			if trouble := w.trouble(at); (err == nil || err == probe.ErrNotOffered) != (trouble == nil) {
+				t.Errorf("%v: %v", err, trouble)
 			}
 		}
 		if w.Blocked() != tt.want {

@@ -153,7 +153,7 @@ func words(e *smtpclient.Error) string {
 		return e.Error()
 	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF), errors.Is(e.Err, syscall.ECONNRESET), errors.Is(e.Err, syscall.EPIPE):
 		return "the server closed the connection " + moments[queue.Stage(e.Stage)]
-	case errors.Is(e.Err, os.ErrDeadlineExceeded):
+	case errors.Is(e.Err, os.ErrDeadlineExceeded), errors.Is(e.Err, context.DeadlineExceeded):
 		return "the server did not answer in time " + moments[queue.Stage(e.Stage)]
 	}
 	return reason(e.Err)
