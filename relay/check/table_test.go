@@ -239,6 +239,9 @@ func TestDuration(t *testing.T) {
 // FuzzTable: whatever a remote says, the table is lines of printable characters, and the JSON can be read.
 func FuzzTable(f *testing.F) {
 	f.Add("CN=x", "mx.example.org", "seen", "the server answers 554 no", true)
+	f.Add("O=\u3164", "a\u0301\u0301\u0301\u0301\u0301\u0301", "\u009b2J", "\u2800", true)
+	f.Add("O=\x1b[2J,CN=\x7f", "\x1b]0;x\x07", "\r\n\x1b", "x", true)
+	f.Add("O=\ufe0f", "\u115f", "x", "\u009b", false)
 	f.Add("\x1b[31m,O=\\", "\u202e", "\n", "\x00", false)
 	f.Fuzz(func(t *testing.T, issuer, name, seen, trouble string, reached bool) {
 		r := with(offers(tlspolicy.TLS12, tlspolicy.TLS13), func(r *probe.Result) {
@@ -258,6 +261,9 @@ func FuzzTable(f *testing.F) {
 		for _, text := range []string{table.String(), object.String()} {
 			if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
 				t.Fatalf("%q", text[i:])
+			}
+			if strings.ContainsAny(text, "\u3164\u115f\u2800\ufe0f") || strings.Contains(text, strings.Repeat("\u0301", 5)) {
+				t.Fatalf("%q hides or floods", text)
 			}
 		}
 		if strings.Count(object.String(), "\n") != 1 {
