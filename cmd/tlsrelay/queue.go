@@ -125,7 +125,7 @@ func (c *queueListCommand) Run(std streams) error {
 type queueShowCommand struct {
 	queueFlags
 	ID   string `arg:"" help:"ID as the list prints it."`
-	Text bool   `help:"Print the message itself instead, as it goes out."`
+	Text bool   `help:"Print the message itself instead, as it goes out; a terminal gets no control characters."`
 }
 
 func (queueShowCommand) Help() string {
@@ -143,7 +143,7 @@ func (c *queueShowCommand) Run(std streams) error {
 	}
 	defer q.Close()
 	if c.Text {
-		return q.Content(context.Background(), id, std.out)
+		return q.Content(context.Background(), id, shownOn(std.out))
 	}
 	return q.List(context.Background(), relay.Selection{IDs: []relay.ID{id}}, func(m relay.Message) error {
 		if c.JSON {
