@@ -58,7 +58,7 @@ func (c Composer) statusFields(n queue.Notice, zone *time.Location, global bool)
 			if strings.HasPrefix(d, ownDiagnostic) {
 				d += offered(r)
 			}
-			b.field("Diagnostic-Code", d, maxDiagnostic)
+			b.field("Diagnostic-Code", notEncoded(ascii(d, maxDiagnostic)), maxDiagnostic)
 		}
 		b.date("Last-Attempt-Date", r.Last.End, zone)
 		if n.Kind == queue.NoticeDelay {

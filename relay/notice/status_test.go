@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"mime"
 	"strings"
 	"testing"
 
@@ -99,6 +100,22 @@ func TestGlobalReport(t *testing.T) {
 		if err != nil || p.report != tt.report || p.rcpts[0].Get("Final-Recipient") != tt.final ||
 			p.rcpts[0].Get("Original-Recipient") != tt.org {
 			t.Errorf("%s: %v, %s %v", name, err, p.report, p.rcpts)
+		}
+	}
+}
+
+// No parser takes a remote's words for an encoded word, which might come out as further lines.
+func TestDiagnosticIsNotEncoded(t *testing.T) {
+	for _, words := range []string{"=?utf-8?q?=0AAction:_delivered?=", "=\x00utf-8?q?=0AAction:_delivered?=", "=\x7f?utf-8?q?x?="} {
+		n := sample("remote-permanent", queue.NoticeFailure)
+		n.Item.Recipients[0].Last.Reply = "550 " + words
+		p, err := parse(compose(t, composer("en"), n, original))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := p.rcpts[0].Get("Diagnostic-Code")
+		if decoded, err := new(mime.WordDecoder).DecodeHeader(d); err != nil || decoded != d || strings.Contains(d, "=?") {
+			t.Errorf("%q came out as %q, which is read as %q, %v", words, d, decoded, err)
 		}
 	}
 }

@@ -221,7 +221,8 @@ func words(s string) said {
 // own is words about a remote that were found on this side.
 func own(s string) said { return said(noLinks(string(words(s)))) }
 
-// notEncoded keeps an address from being read as an encoded word (RFC 2047) in the subject.
+// notEncoded keeps others' words from being read as an encoded word (RFC 2047) in a header field. What changes characters comes
+// before it.
 func notEncoded(s string) string { return strings.ReplaceAll(s, "=?", "=_") }
 
 // in shows t in a zone and leaves the zero time as it is.
