@@ -19,7 +19,7 @@ func TestLatency(t *testing.T) {
 			t.Errorf("the books of %d runs say %+v", len(r.Runs), r.Totals)
 		}
 		for _, s := range r.Runs {
-			if s.Messages != 20 || s.P50 <= 0 || s.P99 < s.P50 || s.Max < s.P99 || s.CPU <= 0 || s.Connections < 1 {
+			if s.Messages != 20 || s.P50 < 0 || s.P99 < s.P50 || s.Max < s.P99 || s.CPU <= 0 || s.Connections < 1 {
 				t.Errorf("these numbers cannot be: %+v", s)
 			}
 		}
@@ -28,7 +28,7 @@ func TestLatency(t *testing.T) {
 
 func TestLatencyBounds(t *testing.T) {
 	t.Parallel()
-	testBounds(t, "latency --rate 50 --seconds 1 --max-p50 1us --max-p99 1h", "tlsrelay, round 1: the median in ms: ")
+	testBounds(t, "latency --rate 50 --seconds 1 --max-p50 1h --max-p99 1us", "tlsrelay, round 1: the 99th percentile in ms: ")
 }
 
 func TestLatencyTable(t *testing.T) {

@@ -54,7 +54,7 @@ func testBounds(t *testing.T, args string, want ...string) {
 	t.Helper()
 	code, out, errOut := measure(t, append(strings.Fields(args), "--json")...)
 	for _, text := range want {
-		if code != 1 || !strings.Contains(errOut, text) || !strings.Contains(out, text) || strings.Contains(errOut, "percentile in ms") {
+		if code != 1 || !strings.Contains(errOut, text) || !strings.Contains(out, text) || strings.Contains(errOut, "the median in ms") {
 			t.Errorf("exit code %d, and the output lacks %q:\n%s%s", code, text, out, errOut)
 		}
 	}

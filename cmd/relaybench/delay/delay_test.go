@@ -69,7 +69,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("%q, %v", line, err)
 		}
 	}
-	if took := time.Since(began); took < 2*roundTrip || took > 4*roundTrip {
+	if took := time.Since(began); took < 2*roundTrip || took > 40*roundTrip {
 		t.Errorf("two questions took %v", took)
 	}
 	const many = 20
@@ -84,7 +84,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(began); took < roundTrip || took > sent+2*roundTrip {
+	if took := time.Since(began); took < roundTrip || took > sent+20*roundTrip {
 		t.Errorf("%d questions at once took %v", many, took)
 	}
 }
