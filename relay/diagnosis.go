@@ -27,7 +27,7 @@ func newDiagnosis(live *current, store queue.Store, retry func(context.Context, 
 	prober := probe.New(probe.Options{Open: live.reach, Now: time.Now})
 	return diagnosis{
 		prober: prober,
-		asker:  watch.NewAsker(prober, log),
+		asker:  watch.NewAsker(prober),
 		watch:  watch.New(watch.Options{Store: store, Retry: retry, Trial: live.trial, Try: prober.Try, Now: time.Now, Log: log}),
 	}
 }

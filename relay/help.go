@@ -31,19 +31,15 @@ type helpPages struct {
 }
 
 // newHelp binds the address of the help pages; nil if they are off.
-func newHelp(cfg *configs.Config, book *ledger.Ledger, log *slog.Logger) (*helpPages, error) {
+func newHelp(cfg *configs.Config, texts *notice.Texts, book *ledger.Ledger, log *slog.Logger) (*helpPages, error) {
 	if cfg.Help.Address == "" {
 		return nil, nil
-	}
-	settings, err := helpSettings(cfg, cfg.Hostname)
-	if err != nil {
-		return nil, err
 	}
 	l, err := net.Listen("tcp", cfg.Help.Address)
 	if err != nil {
 		return nil, fmt.Errorf("help.address: %w", err)
 	}
-	return &helpPages{help.New(settings, book.Domain, log), l}, nil
+	return &helpPages{help.New(helpSettings(cfg, cfg.Hostname, texts), book.Domain, log), l}, nil
 }
 
 // run serves the pages until ctx ends.
@@ -52,9 +48,8 @@ func (h *helpPages) run(ctx context.Context, url string, log *slog.Logger) error
 	return h.Serve(ctx, h.listener)
 }
 
-// helpSettings fails if the operator's texts cannot be used.
-func helpSettings(cfg *configs.Config, hostname string) (help.Settings, error) {
-	texts, err := notice.LoadTexts(cfg.Notices.Templates)
+// helpSettings is what the pages go by. They say things in the words of notices.
+func helpSettings(cfg *configs.Config, hostname string, texts *notice.Texts) help.Settings {
 	schedule := scheduleOf(cfg)
 	return help.Settings{
 		Relay: hostname, Language: string(cfg.Languages[0]), Floor: string(cfg.TLS.Floor), Texts: texts, Proxies: cfg.Help.Proxies,
@@ -64,5 +59,5 @@ func helpSettings(cfg *configs.Config, hostname string) (help.Settings, error) {
 			}
 			return schedule.Lifetime
 		},
-	}, err
+	}
 }

@@ -92,10 +92,10 @@ func (o *outbound) run(ctx context.Context) error {
 }
 
 // reload has attempts go by a new configuration from now on.
-func (o *outbound) reload(cfg *configs.Config, me self, log *slog.Logger) error {
+func (o *outbound) reload(cfg *configs.Config, me self) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	next, err := newLive(cfg, me, o.live.Load(), &o.diagnosis, log)
+	next, err := newLive(cfg, me, o.live.Load(), &o.diagnosis, o.log)
 	if err != nil {
 		return err
 	}

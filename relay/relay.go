@@ -66,7 +66,7 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.help, err = newHelp(cfg, r.ledger, log); err != nil {
+	if r.help, err = newHelp(cfg, r.live.Load().notifier.Texts, r.ledger, log); err != nil {
 		return nil, err
 	}
 	r.control, err = admin.Listen(cfg.DataDir)

@@ -15,6 +15,7 @@ import (
 	"tlsrelay/relay/delivery"
 	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
+	"tlsrelay/relay/notice"
 	"tlsrelay/relay/watch"
 	"tlsrelay/tlspolicy/ledger"
 )
@@ -27,7 +28,7 @@ type live struct {
 	known     *known.Addresses
 	connect   func(context.Context, *net.Dialer, string) (net.Conn, error) // nil: as the system does
 	deliverer *delivery.Deliverer
-	notifier  queue.Notifier
+	notifier  notice.Composer
 	schedule  queue.Schedule
 	probes    bool // servers whose TLS failed are asked without mail
 }
@@ -112,15 +113,11 @@ func (c *current) schedule() queue.Schedule { return c.Load().schedule }
 func (r *Relay) Reload(cfg *configs.Config) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	pages, err := helpSettings(cfg, r.cfg.Hostname)
-	if err != nil {
-		return err
-	}
-	if err := r.outbound.reload(cfg, selfOf(r.cfg), r.log); err != nil {
+	if err := r.outbound.reload(cfg, selfOf(r.cfg)); err != nil {
 		return err
 	}
 	if r.help != nil {
-		r.help.Configure(pages)
+		r.help.Configure(helpSettings(cfg, r.cfg.Hostname, r.live.Load().notifier.Texts))
 	}
 	for _, w := range cfg.Warnings(time.Now()) {
 		r.log.Warn(w)

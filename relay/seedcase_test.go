@@ -246,10 +246,7 @@ const helpLink = "https://hilfe.hoster.example/help/tls-version?domain=alt.examp
 // page follows the link.
 func (o *outbound) page(t *testing.T, cfg *configs.Config) string {
 	t.Helper()
-	settings, err := helpSettings(cfg, cfg.Hostname)
-	if err != nil {
-		t.Fatal(err)
-	}
+	settings := helpSettings(cfg, cfg.Hostname, o.live.Load().notifier.Texts)
 	w := httptest.NewRecorder()
 	help.New(settings, o.ledger.Domain, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", helpLink, nil))
 	return strings.ReplaceAll(w.Body.String(), "\u00a0", " ")

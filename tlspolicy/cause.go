@@ -36,3 +36,9 @@ func CauseOf(key string) (Cause, bool) {
 	}
 	return Cause{}, false
 }
+
+// IsCause reports whether a key is that of a row: it is a matter of TLS.
+func IsCause(key string) bool {
+	_, ok := CauseOf(key)
+	return ok
+}

@@ -14,7 +14,7 @@ import (
 func weakPoints(r *Report) []string {
 	var sentences []string
 	for _, g := range failures(r) {
-		if isTLS(g.cause) || len(g.who) > 0 && g.wholeHosts {
+		if tlspolicy.IsCause(g.cause) || len(g.who) > 0 && g.wholeHosts {
 			sentences = append(sentences, g.sentence(r, false))
 		}
 	}

@@ -77,15 +77,9 @@ func noClearAfterBroken(hosts []Host) {
 			if v.Clear && broken {
 				*v = Verdict{Cause: tlspolicy.STARTTLSNotOffered.Key}
 			}
-			broken = broken || isTLS(v.Cause) && v.Cause != tlspolicy.STARTTLSNotOffered.Key
+			broken = broken || tlspolicy.IsCause(v.Cause) && v.Cause != tlspolicy.STARTTLSNotOffered.Key
 		}
 	}
-}
-
-// isTLS reports whether a cause is a TLS one.
-func isTLS(key string) bool {
-	_, ok := tlspolicy.CauseOf(key)
-	return ok
 }
 
 // maxTrouble bounds remote text in the table, in characters.
@@ -101,7 +95,7 @@ func (a Address) short() string {
 		return "ok, but no TLS 1.3"
 	case v.Passes:
 		return "ok"
-	case isTLS(v.Cause):
+	case tlspolicy.IsCause(v.Cause):
 		return shortCauses[v.Cause] + ": no mail"
 	}
 	return unreached(v.Cause) + ": " + clip(plain(strings.TrimPrefix(v.Detail, "connecting failed: ")), maxTrouble)

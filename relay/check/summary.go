@@ -46,7 +46,7 @@ func tally(hosts []Host) Summary {
 				s.Delivered = true
 				s.Clear = s.Clear || v.Clear
 				s.TLS13 = s.TLS13 && a.Result.Reaches(tlspolicy.TLS13) == probe.Yes
-			case isTLS(v.Cause) && weight < 3:
+			case tlspolicy.IsCause(v.Cause) && weight < 3:
 				s.Cause, weight = v.Cause, 3
 			case weight < 2:
 				s.Cause, weight = v.Cause, 2

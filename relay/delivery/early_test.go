@@ -60,7 +60,7 @@ func startDiagnosed(t *testing.T, dir string, w *world) *diagnosed {
 	t.Helper()
 	d := w.deliverer(tlspolicy.Rule{})
 	prober := probe.New(probe.Options{Open: d.Reach, Now: time.Now})
-	asker := watch.NewAsker(prober, slog.New(slog.DiscardHandler))
+	asker := watch.NewAsker(prober)
 	d.opts.Prober = asker
 	st := &diagnosed{notices: &notices{}}
 	o := watch.Options{Trial: d.Trial, Try: prober.Try, Now: time.Now, Log: slog.New(slog.DiscardHandler)}

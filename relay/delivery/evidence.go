@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"tlsrelay/queue"
 	"tlsrelay/tlspolicy"
@@ -53,9 +52,6 @@ func (a *attempt) investigate(h host, addr netip.Addr, t trouble) trouble {
 	return t
 }
 
-// proofAge is for how long a probe proves the cause where attempts go on to fail in the same way. The next one comes before.
-const proofAge = 24 * time.Hour
-
 // provenBefore settles a cause by what an attempt at the job before knew of a probe that is forgotten by now, as it is after some
 // hours or a restart.
 func (a *attempt) provenBefore(now queue.Evidence, cause tlspolicy.Cause) (tlspolicy.Cause, bool) {
@@ -63,7 +59,7 @@ func (a *attempt) provenBefore(now queue.Evidence, cause tlspolicy.Cause) (tlspo
 		for _, e := range a.job.Item.Recipients[i].Evidence {
 			before, ok := tlspolicy.CauseOf(e.Cause)
 			if e.Remote == now.Remote && e.Needed == now.Needed && e.Proven && ok &&
-				(cause == before || cause == tlspolicy.HandshakeFailed) && now.Last.Sub(e.Probed) < proofAge {
+				(cause == before || cause == tlspolicy.HandshakeFailed) && now.Last.Sub(e.Probed) < probe.ProofAge {
 				return before, true
 			}
 		}

@@ -91,17 +91,12 @@ func (f Facts) group(cause string) group {
 
 // isCause reports whether key is in one of the two tables.
 func isCause(key string) bool {
-	return isTLSCause(key) || slices.ContainsFunc(queue.Causes(), func(c queue.Cause) bool { return c.Key == key })
-}
-
-func isTLSCause(key string) bool {
-	_, ok := tlspolicy.CauseOf(key)
-	return ok
+	return tlspolicy.IsCause(key) || slices.ContainsFunc(queue.Causes(), func(c queue.Cause) bool { return c.Key == key })
 }
 
 // isTemporary reports whether delivery is tried again after a cause.
 func isTemporary(key string) bool {
-	return isTLSCause(key) || key == queue.RemoteTemporary.Key || slices.ContainsFunc(queue.Causes(), func(c queue.Cause) bool {
+	return tlspolicy.IsCause(key) || key == queue.RemoteTemporary.Key || slices.ContainsFunc(queue.Causes(), func(c queue.Cause) bool {
 		return c.Key == key && strings.HasPrefix(c.Status, "4")
 	})
 }

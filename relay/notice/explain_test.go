@@ -49,7 +49,7 @@ func TestExplainNeedsNoFacts(t *testing.T) {
 			if !ok || len(e.Title) < 10 || len(e.Title) > 70 || len(e.What) < 20 || len(e.Todo) < 20 {
 				t.Errorf("%s: %s is explained by %+v", lang, cause, e)
 			}
-			if (e.Postmaster == "") && isTLSCause(cause) {
+			if (e.Postmaster == "") && tlspolicy.IsCause(cause) {
 				t.Errorf("%s: %s has nothing for the postmaster", lang, cause)
 			}
 			all := strings.Join([]string{e.Title, strings.TrimSpace(e.What + " " + e.Patience), e.Todo, e.Postmaster}, " ")

@@ -36,7 +36,7 @@ type facts struct {
 // addFindings takes what was seen for a recipient into the group: a group of its own for each address, once. The sentences
 // speak of the one that has the group's cause, better if it is proven, and better if it is that of the last attempt.
 func (g *group) addFindings(r *queue.Recipient, zone *time.Location) {
-	if !isTLSCause(g.Key) {
+	if !tlspolicy.IsCause(g.Key) {
 		return
 	}
 	for i := range r.Evidence {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/tlspolicy"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -79,7 +80,7 @@ func goldenCases() []goldenCase {
 	for _, lang := range []string{"en", "de"} {
 		for _, cause := range tableKeys() {
 			n := sample(cause, queue.NoticeFailure)
-			if isTLSCause(cause) {
+			if tlspolicy.IsCause(cause) {
 				n = proven(cause, queue.NoticeFailure)
 				cases = append(cases, goldenCase{cause + ".early." + lang, composer(lang), proven(cause, queue.NoticeDelay), original})
 			}
@@ -114,7 +115,7 @@ func TestGoldenTexts(t *testing.T) {
 			for _, kind := range []queue.NoticeKind{queue.NoticeFailure, queue.NoticeDelay} {
 				text := textOf(t, compose(t, composer(lang), sample(cause, kind), original))
 				fmt.Fprintf(&all, "##### %s, kind %d\n\n%s\n", cause, kind, text)
-				if isTLSCause(cause) {
+				if tlspolicy.IsCause(cause) {
 					text := textOf(t, compose(t, composer(lang), proven(cause, kind), original))
 					fmt.Fprintf(&all, "##### %s, kind %d, proven\n\n%s\n", cause, kind, text)
 				}

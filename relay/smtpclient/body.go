@@ -58,7 +58,7 @@ func (c *Conn) write(p []byte, err error) error {
 
 // block runs one write of the message.
 func (c *Conn) block(ctx context.Context, f func() error) error {
-	limit := min(c.timeouts.Block, c.patience-c.timeouts.forDot())
+	limit := max(0, min(c.timeouts.Block, c.patience-c.timeouts.forDot()))
 	return c.within(ctx, StageData, limit, func() error {
 		err := f()
 		if err != nil && !errors.Is(err, ErrBody) {

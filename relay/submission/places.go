@@ -4,18 +4,19 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+
+	"tlsrelay/relay/party"
 )
 
-// places counts the open connections of each party. It holds those with an open connection only, so the cap of all
+// places counts the open connections of each holder. It holds those with an open connection only, so the cap of all
 // connections bounds it, too.
 type places struct {
 	mu   sync.Mutex
-	open map[party]*taken
+	open map[holder]*taken
 }
 
-// party is what counts as one client: an IPv4 address, an IPv6 /64, of which a single host has as many addresses as it
-// likes, or a local user at a socket.
-type party struct {
+// holder is who has places: a party of the network, or a local user at a socket.
+type holder struct {
 	network netip.Prefix
 	userID  string
 }
@@ -25,11 +26,11 @@ type taken struct {
 	refusing    bool // refusals were noted; until the half of the places is free again, they go on
 }
 
-func newPlaces() *places { return &places{open: map[party]*taken{}} }
+func newPlaces() *places { return &places{open: map[holder]*taken{}} }
 
 // enter takes one of most places for a client. Not ok: all are taken; first says that this was not so just before, and is
 // worth a line in the log.
-func (a *places) enter(who party, most int) (ok, first bool) {
+func (a *places) enter(who holder, most int) (ok, first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.open[who]
@@ -47,7 +48,7 @@ func (a *places) enter(who party, most int) (ok, first bool) {
 }
 
 // leave gives back what enter took.
-func (a *places) leave(who party, most int) {
+func (a *places) leave(who holder, most int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.open[who]
@@ -58,28 +59,18 @@ func (a *places) leave(who party, most int) {
 	}
 }
 
-// partyOf is the party of an address.
-func partyOf(client netip.Addr) party {
-	bits := 64
-	if client.Is4() {
-		bits = 32
-	}
-	p, _ := client.Prefix(bits) // fails for more bits than there are
-	return party{network: p}
-}
-
 // party gives what the client of g counts as, and how many connections that may have; 0: they are not counted, since behind
 // one address of a listed network a whole site may hand in its mail. A local user has no network to be told by, and is as
 // a rule a web server that sends for many: he may take half of all places, and leaves the others to the rest.
-func (g *guard) party() (who party, most int) {
+func (g *guard) party() (who holder, most int) {
 	o := &g.srv.opts
 	switch {
 	case g.userID != "":
-		return party{userID: g.userID}, max(o.ConnectionsPerAddress, o.Connections/2)
+		return holder{userID: g.userID}, max(o.ConnectionsPerAddress, o.Connections/2)
 	case !g.client.IsValid() || g.on.lists(g.client):
-		return party{}, 0
+		return holder{}, 0
 	}
-	return partyOf(g.client), o.ConnectionsPerAddress
+	return holder{network: party.Of(g.client)}, o.ConnectionsPerAddress
 }
 
 // welcome takes a place for the client of g, or tells it that there is none.

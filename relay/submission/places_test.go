@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"tlsrelay/relay/party"
 )
 
 func TestPlaces(t *testing.T) {
@@ -12,7 +14,7 @@ func TestPlaces(t *testing.T) {
 	addr := netip.MustParseAddr
 	enter := func(client string, wantOK, wantFirst bool) {
 		t.Helper()
-		if ok, first := a.enter(partyOf(addr(client)), 4); ok != wantOK || first != wantFirst {
+		if ok, first := a.enter(place(addr(client)), 4); ok != wantOK || first != wantFirst {
 			t.Errorf("%s: %v, first %v; want %v, %v", client, ok, first, wantOK, wantFirst)
 		}
 	}
@@ -29,18 +31,18 @@ func TestPlaces(t *testing.T) {
 	enter("192.0.2.2", true, false)
 
 	// A place that comes and goes is no new phase of refusals; with half of them free, it is.
-	a.leave(partyOf(addr("192.0.2.1")), 4)
+	a.leave(place(addr("192.0.2.1")), 4)
 	enter("192.0.2.1", true, false)
 	enter("192.0.2.1", false, false)
-	a.leave(partyOf(addr("192.0.2.1")), 4)
-	a.leave(partyOf(addr("192.0.2.1")), 4)
+	a.leave(place(addr("192.0.2.1")), 4)
+	a.leave(place(addr("192.0.2.1")), 4)
 	enter("192.0.2.1", true, false)
 	enter("192.0.2.1", true, false)
 	enter("192.0.2.1", false, true)
 
 	for client, n := range map[string]int{"192.0.2.1": 4, "192.0.2.2": 1, "2001:db8::": 4, "2001:db8:0:1::": 1} {
 		for range n {
-			a.leave(partyOf(addr(client)), 4)
+			a.leave(place(addr(client)), 4)
 		}
 	}
 	if len(a.open) != 0 {
@@ -102,3 +104,5 @@ func TestConnectionsPerAddressOfListeners(t *testing.T) {
 		r.connect().handshake()
 	})
 }
+
+func place(client netip.Addr) holder { return holder{network: party.Of(client)} }

@@ -2,14 +2,12 @@ package watch
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
-	"tlsrelay/queue"
+	"tlsrelay/relay/party"
 	"tlsrelay/tlspolicy/probe"
 )
 
@@ -33,7 +31,6 @@ type Prober interface {
 // Asker has servers probed in the background. It is the delivery's way to a [probe.Prober].
 type Asker struct {
 	prober Prober
-	log    *slog.Logger
 	asked  chan probe.Target
 
 	mu      sync.Mutex
@@ -41,9 +38,9 @@ type Asker struct {
 	paid    map[netip.Prefix]time.Time // until when the probes of a party have its share, one each probeEvery
 }
 
-// NewAsker makes an Asker; Run makes it work. Each probe is a line of the log at level debug.
-func NewAsker(p Prober, log *slog.Logger) *Asker {
-	return &Asker{prober: p, log: log, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}),
+// NewAsker makes an Asker; Run makes it work.
+func NewAsker(p Prober) *Asker {
+	return &Asker{prober: p, asked: make(chan probe.Target, maxAsked), waiting: make(map[probe.Target]struct{}),
 		paid: make(map[netip.Prefix]time.Time)}
 }
 
@@ -60,7 +57,7 @@ func (a *Asker) Ask(t probe.Target) {
 	if _, waits := a.waiting[t]; waits {
 		return
 	}
-	who, now := party(t.Addr.Addr()), time.Now() // which knows of no clock that is set
+	who, now := party.Of(t.Addr.Addr()), time.Now() // which knows of no clock that is set
 	if len(a.paid) >= maxParties {
 		maps.DeleteFunc(a.paid, func(_ netip.Prefix, until time.Time) bool { return !until.After(now) })
 	}
@@ -79,17 +76,6 @@ func (a *Asker) Ask(t probe.Target) {
 	}
 }
 
-// party is who counts as one: an IPv4 address, or the IPv6 addresses of one network, of which a host may have as many as it likes.
-func party(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 64
-	if a.Is4() {
-		bits = 32
-	}
-	p, _ := a.Prefix(bits) // fails for more bits than there are
-	return p
-}
-
 // Run probes until ctx ends.
 func (a *Asker) Run(ctx context.Context) {
 	var workers sync.WaitGroup
@@ -105,19 +91,10 @@ func (a *Asker) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case t := <-a.asked:
-			a.note(a.prober.Probe(ctx, t))
+			a.prober.Probe(ctx, t)
 			a.mu.Lock()
 			delete(a.waiting, t)
 			a.mu.Unlock()
 		}
 	}
-}
-
-// note logs what a probe found out.
-func (a *Asker) note(r *probe.Result) {
-	var offers []string
-	for _, v := range r.Offered() {
-		offers = append(offers, v.Name())
-	}
-	a.log.Debug("probe", "host", queue.Printable(r.Name), "address", r.Addr.String(), "offers", strings.Join(offers, ", "), "trouble", r.Trouble)
 }

@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"sync"
 	"testing"
@@ -48,7 +47,7 @@ func target(n int) probe.Target {
 func TestAskerProbesInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &slow{probed: map[probe.Target]int{}}
-		a := NewAsker(p, slog.New(slog.DiscardHandler))
+		a := NewAsker(p)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { a.Run(ctx); close(ended) }()
@@ -82,7 +81,7 @@ func TestAskerProbesInTheBackground(t *testing.T) {
 }
 
 func TestAskerIsBounded(t *testing.T) {
-	a := NewAsker(&slow{probed: map[probe.Target]int{}}, slog.New(slog.DiscardHandler))
+	a := NewAsker(&slow{probed: map[probe.Target]int{}})
 	for n := range 3 * maxAsked {
 		a.Ask(target(n)) // nobody works: it must not wait
 	}

@@ -113,7 +113,7 @@ func TestProbesOfOneAddress(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &slow{probed: map[probe.Target]int{}}
-			a := NewAsker(p, slog.New(slog.DiscardHandler))
+			a := NewAsker(p)
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() { a.Run(ctx); close(ended) }()
@@ -142,7 +142,7 @@ func TestProbesOfOneAddress(t *testing.T) {
 // Of endless addresses some are remembered, and forgotten.
 func TestPartiesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAsker(&slow{probed: map[probe.Target]int{}}, slog.New(slog.DiscardHandler))
+		a := NewAsker(&slow{probed: map[probe.Target]int{}})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { a.Run(ctx); close(ended) }()

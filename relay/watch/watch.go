@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlsrelay/queue"
+	"tlsrelay/relay/party"
 	"tlsrelay/tlspolicy"
 	"tlsrelay/tlspolicy/probe"
 )
@@ -78,7 +79,7 @@ type server struct {
 }
 
 // party is whose server it is.
-func (s *server) party() netip.Prefix { return party(s.target.Addr.Addr()) }
+func (s *server) party() netip.Prefix { return party.Of(s.target.Addr.Addr()) }
 
 // outside is the place of a server that is not in Watch.due.
 const outside = -1
@@ -117,8 +118,7 @@ func (w *Watch) Servers() int {
 
 // waitsForTLS reports whether an outcome leaves mail waiting for better TLS.
 func waitsForTLS(o *queue.Outcome) bool {
-	_, isTLS := tlspolicy.CauseOf(o.Cause)
-	return isTLS && o.Result == queue.ResultDeferred
+	return tlspolicy.IsCause(o.Cause) && o.Result == queue.ResultDeferred
 }
 
 // failed watches the addresses at which TLS failed, at a time, for a destination.

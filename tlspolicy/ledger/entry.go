@@ -3,6 +3,8 @@ package ledger
 import (
 	"slices"
 	"time"
+
+	"tlsrelay/tlspolicy/probe"
 )
 
 // Seen is what an attempt saw of the TLS of one host at which it failed. All text is made harmless and short by [Ledger.Note].
@@ -62,9 +64,6 @@ func (e *Entry) failed(domain string, seen []Seen, now time.Time) *Entry {
 	return next
 }
 
-// proofAge is for how long a probe proves the cause of attempts that know of none.
-const proofAge = 24 * time.Hour
-
 // weight says how much s tells.
 func (s *Seen) weight() int {
 	switch {
@@ -90,7 +89,7 @@ func (e *Entry) add(s Seen, now time.Time) {
 	h := &e.Hosts[i]
 	if old := h.Seen; s.Probed.IsZero() { // what the last probe found out is still the best there is
 		s.Probed, s.Offers, s.KeyExchange = old.Probed, old.Offers, old.KeyExchange
-		s.Proven = s.Proven || old.Proven && old.Cause == s.Cause && old.Needed == s.Needed && now.Sub(old.Probed) < proofAge
+		s.Proven = s.Proven || old.Proven && old.Cause == s.Cause && old.Needed == s.Needed && now.Sub(old.Probed) < probe.ProofAge
 		if s.Certificate.NotAfter.IsZero() {
 			s.Certificate = old.Certificate
 		}

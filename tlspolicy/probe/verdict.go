@@ -2,9 +2,14 @@ package probe
 
 import (
 	"strings"
+	"time"
 
 	"tlsrelay/tlspolicy"
 )
+
+// ProofAge is for how long what a probe proved is still told where attempts go on to fail in the same way. The next probe comes
+// before.
+const ProofAge = 24 * time.Hour
 
 // Offered gives the versions that are offered, the oldest first.
 func (r *Result) Offered() []tlspolicy.Version {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"tlsrelay/relay/party"
 )
 
 // clientOf gives who counts as the client of a request: an IPv4 address or an IPv6 /64, of which one host has as many addresses as
@@ -24,19 +26,9 @@ func clientOf(r *http.Request, proxies []netip.Prefix) netip.Prefix {
 		}
 		client = hop.Unmap()
 	}
-	return network(client)
+	return party.Of(client)
 }
 
 func listed(a netip.Addr, list []netip.Prefix) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a.WithZone("")) })
-}
-
-// network is the party that an address belongs to.
-func network(a netip.Addr) netip.Prefix {
-	bits := 64
-	if a.Is4() {
-		bits = 32
-	}
-	p, _ := a.WithZone("").Prefix(bits) // fails for more bits than there are
-	return p
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tlsrelay/relay/party"
 )
 
 func TestRateOfOneClient(t *testing.T) {
@@ -46,14 +48,14 @@ func TestRateOfAll(t *testing.T) {
 	l, now := newLimits(), today
 	refused := 0
 	for i := range 2 * totalBurst {
-		if l.wait(network(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})), now) > 0 {
+		if l.wait(party.Of(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})), now) > 0 {
 			refused++
 		}
 	}
 	if refused != totalBurst {
 		t.Errorf("%d refused", refused)
 	}
-	if wait := l.wait(network(netip.MustParseAddr("192.0.2.1")), now.Add(totalEvery)); wait != 0 {
+	if wait := l.wait(party.Of(netip.MustParseAddr("192.0.2.1")), now.Add(totalEvery)); wait != 0 {
 		t.Errorf("later: %v", wait)
 	}
 }
@@ -63,7 +65,7 @@ func TestClientsAreBounded(t *testing.T) {
 	l.most = 10
 	for i := range 1000 {
 		now = now.Add(time.Second)
-		l.wait(network(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})), now)
+		l.wait(party.Of(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})), now)
 	}
 	if len(l.clients) != 10 {
 		t.Errorf("%d clients", len(l.clients))
@@ -71,7 +73,7 @@ func TestClientsAreBounded(t *testing.T) {
 }
 
 func TestClockSetBack(t *testing.T) {
-	l, client := newLimits(), network(netip.MustParseAddr("192.0.2.1"))
+	l, client := newLimits(), party.Of(netip.MustParseAddr("192.0.2.1"))
 	l.wait(client, today.AddDate(1, 0, 0))
 	if wait := l.wait(client, today); wait != 0 {
 		t.Errorf("has to wait %v", wait)

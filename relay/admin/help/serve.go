@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"tlsrelay/relay/party"
 )
 
 // Bounds of a connection that anyone can open.
@@ -77,7 +79,7 @@ func (d *doorkeeper) Accept() (net.Conn, error) {
 		limit := maxConnections
 		if peer, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 			a := peer.Addr().Unmap()
-			if who = network(a); !listed(a, d.pages.settings.Load().Proxies) {
+			if who = party.Of(a); !listed(a, d.pages.settings.Load().Proxies) {
 				limit = maxClientConnections
 			}
 		}

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"tlsrelay/relay/party"
 )
 
 // Scope says what a block holds for.
@@ -150,22 +152,11 @@ func block(s Scope, until time.Time) *Block {
 }
 
 func (w *Watch) pair(c Client, account string) pair {
-	return pair{network(c.Addr), maphash.String(w.seed, account)}
+	return pair{party.Of(c.Addr), maphash.String(w.seed, account)}
 }
 
 // counts reports whether the address is blocked for what comes from it.
 func (c Client) counts() bool { return c.Addr.IsValid() && !c.Trusted }
-
-// network is what counts as one address: whoever has an IPv6 address has all of its /64.
-func network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // of an invalid address, the zero Prefix
-	return p
-}
 
 // delayAfter doubles from failure to failure.
 func delayAfter(failures float64) time.Duration {
