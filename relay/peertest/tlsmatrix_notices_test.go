@@ -3,8 +3,10 @@
 package peertest
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,39 +47,29 @@ func checkMatrixNotices(t *testing.T, f *farm, r *running, rows []row, letters [
 	if err := r.Reload(&told); err != nil {
 		t.Fatal(err)
 	}
-	notices := map[string]arrivedNotice{}
+	files := map[string]string{} // of the notices, by recipient
 	for i, m := range rows {
 		if strings.HasPrefix(m.want, "deferred") {
-			notices[letters[i].To] = arrivedNotice{}
+			files[letters[i].To] = ""
 		}
 	}
-	wanted := len(notices)
-	eventually(t, fmt.Sprintf("%d notices", wanted), func() bool {
+	eventually(t, fmt.Sprintf("notices of %d recipients", len(files)), func() bool {
 		retryAll(t, q)
 		time.Sleep(200 * time.Millisecond)
-		return len(noticeFiles(t, f.boxes[0])) >= wanted
+		return findNotices(t, f.boxes[0], files)
 	})
-	for _, n := range readNotices(t, noticeFiles(t, f.boxes[0])) {
-		to := strings.TrimPrefix(n.Recipients[0].Final, "rfc822; ")
-		if _, known := notices[to]; known {
-			notices[to] = arrivedNotice{n, true}
-		}
-	}
+	notices := readNotices(t, slices.Collect(maps.Values(files)))
 	for i, m := range rows {
-		if n, waits := notices[letters[i].To]; waits {
+		if _, waits := files[letters[i].To]; waits {
 			t.Run(fmt.Sprintf("%s %s %s", domainOf(i), or(m.level, "required"), m.name), func(t *testing.T) {
-				if !n.came {
+				n := slices.IndexFunc(notices, func(n notice) bool { return strings.HasSuffix(n.Recipients[0].Final, " "+letters[i].To) })
+				if n < 0 {
 					t.Fatal("no notice")
 				}
-				m.checkNotice(t, f, n.notice, i)
+				m.checkNotice(t, f, notices[n], i)
 			})
 		}
 	}
-}
-
-type arrivedNotice struct {
-	notice
-	came bool
 }
 
 // retryAll makes all mail due that waits. Some may be under way.
@@ -254,15 +246,24 @@ func (m row) checkCertificate(t *testing.T, english, german, host string) {
 	}
 }
 
-// noticeFiles gives the files of a box that hold notices.
-func noticeFiles(t *testing.T, box string) []string {
+// findNotices fills in the files of a box that hold the whole notice about a recipient, and reports whether none is missing.
+// There are notices about others in the box, too, and files that are being written.
+func findNotices(t *testing.T, box string, files map[string]string) bool {
 	t.Helper()
-	files, err := filepath.Glob(box)
+	all, err := filepath.Glob(box)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(files, func(file string) bool {
+	for _, file := range all {
 		text, err := os.ReadFile(file)
-		return err != nil || !strings.Contains(string(text), "Action: delayed")
-	})
+		if err != nil || !bytes.Contains(text, []byte("Action: delayed")) || !bytes.HasSuffix(bytes.TrimSpace(text), []byte("--")) {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(text), "\nFinal-Recipient: rfc822; ")
+		to, _, _ := strings.Cut(rest, "\n")
+		if _, wanted := files[strings.TrimSpace(to)]; wanted {
+			files[strings.TrimSpace(to)] = file
+		}
+	}
+	return !slices.Contains(slices.Collect(maps.Values(files)), "")
 }
