@@ -97,7 +97,11 @@ func (c *crowd) compare() {
 		diff := w.itemsDifference(own)
 		if diff != "" && w.doubt != nil {
 			w.doubt()
-			diff = w.itemsDifference(own)
+			if after := w.itemsDifference(own); after == "" {
+				diff = ""
+			} else {
+				diff = fmt.Sprintf("neither before the refused commit: %s\nnor after it: %s", diff, after)
+			}
 		}
 		if diff != "" {
 			c.Fatalf("walk %d: %s", w.numbers>>20, diff)

@@ -123,17 +123,22 @@ func TestStop(t *testing.T) {
 // seen keeps what the prober was asked.
 type seen struct {
 	*world
+	mu      sync.Mutex // hosts are asked at once
 	targets []probe.Target
 	floors  []tlspolicy.Version
 }
 
 func (s *seen) Probe(ctx context.Context, t probe.Target) *probe.Result {
+	s.mu.Lock()
 	s.targets = append(s.targets, t)
+	s.mu.Unlock()
 	return s.world.Probe(ctx, t)
 }
 
 func (s *seen) Try(ctx context.Context, t probe.Target, d tlspolicy.Decision) error {
+	s.mu.Lock()
 	s.floors = append(s.floors, d.Floor)
+	s.mu.Unlock()
 	return s.world.Try(ctx, t, d)
 }
 
