@@ -123,7 +123,7 @@ func (s *Store) victim() *segment {
 // putAway unlinks a segment. One with damage is kept under another name: there may be mail in it that a person can
 // save.
 func (s *Store) putAway(g *segment) error {
-	s.files.drop(g.seq)
+	defer s.files.drop(g.seq) // now nobody can open it any more
 	var err error
 	if g.damaged {
 		err = s.dir.Rename(g.name(), g.name()+damagedSuffix)

@@ -51,6 +51,33 @@ func attempts(t *testing.T, s *Store, id queue.ID) []int {
 	return n
 }
 
+// A segment that somebody reads as it goes is not kept open: the disk would keep its space.
+func TestReadWhileItGoes(t *testing.T) {
+	m := newMachine(t, 2000)
+	fs := &hookFS{FS: m, before: func(string) {}}
+	m.opts.FS = fs
+	s := open(t, m)
+	last := fill(t, s, 1)
+	gone := s.segments[0]
+	for i := 1; i < last; i++ {
+		must(t, finish(s, i))
+	}
+	read := false
+	fs.removing = func(name string) {
+		if h, err := s.files.get(gone.seq); err == nil && name == gone.name() {
+			s.files.put(h)
+			read = true
+		}
+	}
+	s.tidyOnce()
+	if !read || slices.Contains(s.segments, gone) {
+		t.Fatal("the segment is still there")
+	}
+	if s.files.open[gone.seq] != nil {
+		t.Error("it is still open")
+	}
+}
+
 // The state of a message goes along when the segment with its STATE goes, wherever its ACCEPT is.
 func TestStateIsCopied(t *testing.T) {
 	m := newMachine(t, 2000)
