@@ -86,7 +86,10 @@ func (c *Checker) Check(ctx context.Context, targets []Target, each func(*Report
 	for _, r := range reports {
 		select {
 		case report := <-r:
-			if err := cmp.Or(ctx.Err(), each(report)); err != nil {
+			if ctx.Err() != nil { // then the report is of what was cut short
+				return ctx.Err()
+			}
+			if err := each(report); err != nil {
 				return err
 			}
 		case <-ctx.Done():
