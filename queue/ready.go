@@ -44,9 +44,11 @@ type ready struct {
 
 	workers  int        // that there are, the idle ones included
 	strange  int        // of them, busy for sites that were not proven when they began
+	slow     int        // of them, busy with one job for long: they count as idle, not as strange
 	limit    int        // of the busy ones
 	keep     int        // limit of the idle ones
 	idle     *list.List // of *worker, the longest idle first
+	watched  *list.List // of *worker, busy and not slow, the one first that has its job for longest
 	stopping bool
 }
 
@@ -59,7 +61,8 @@ const quantum = 50
 func newReady(limit, keep int, siteOf func(string) (Site, bool)) *ready {
 	return &ready{
 		latest: math.MaxInt64, siteOf: siteOf, unknown: make(map[string]*fifo[jobRef]),
-		hurried: make(map[string]struct{}), sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, keep: keep, idle: list.New(),
+		hurried: make(map[string]struct{}), sites: make(map[string]*site), atRest: make(map[*site]struct{}), limit: limit, keep: keep,
+		idle: list.New(), watched: list.New(),
 	}
 }
 
@@ -208,7 +211,10 @@ func (r *ready) restingJobs(now int64) map[*site][]jobRef {
 }
 
 // full reports whether no job can start before an attempt ends.
-func (r *ready) full() bool { return r.workers-r.idle.Len() >= r.limit }
+func (r *ready) full() bool { return r.inUse() >= r.limit }
+
+// inUse is how many workers count against the limit.
+func (r *ready) inUse() int { return r.workers - r.idle.Len() - r.slow }
 
 // sleep is the time until there is something to do that is not brought about by somebody else.
 func (r *ready) sleep(now time.Time) time.Duration {
@@ -221,6 +227,9 @@ func (r *ready) sleep(now time.Time) time.Duration {
 	}
 	if len(r.paused) > 0 {
 		next = min(next, r.paused[0].wake)
+	}
+	if at, ok := r.nextSlow(); ok {
+		next = min(next, at)
 	}
 	if next == math.MaxInt64 {
 		return maxSleep

@@ -22,7 +22,7 @@ type SchedulerOptions struct {
 	Schedule  func() Schedule // asked at each use: it may change while the scheduler runs
 
 	Workers  int           // at once, each with one attempt under way; a Site has its own limit
-	Idle     int           // workers beside those that keep their lane open for the next job
+	Idle     int           // workers beside those that keep their lane open for the next job, or take long for one
 	KeepIdle time.Duration // how long they do
 	Grace    time.Duration // how long attempts under way may go on when Run's context ends
 

@@ -12,8 +12,11 @@ type worker struct {
 	orders  chan order // of one place: nobody waits to give one
 	isNew   bool       // its goroutine has not begun
 	strange bool       // it counts in ready.strange
+	slow    bool       // it counts in ready.slow
+	since   int64      // it has its job since then, as a stamp
 	done    int        // jobs since it began or was idle
 	idle    *list.Element
+	watched *list.Element
 }
 
 // order is the answer to a worker that wants a job. Without one, it ends, or, when it asked for one ahead, goes on with what it has.
@@ -27,6 +30,7 @@ func (r *ready) start(now time.Time) []*worker {
 	at := stamp(now)
 	r.takeDue(at)
 	r.resume(at)
+	r.setAside(at)
 	var begun []*worker
 	for r.turn.len() > 0 && !r.full() && !r.stopping {
 		s := r.turn.pop()
@@ -55,13 +59,12 @@ func (r *ready) start(now time.Time) []*worker {
 }
 
 // room reports whether a site may have one more worker. Strangers, sites at which nothing went well yet, share half of all
-// workers, and few have more than one: a hundred hosts that hold each connection for a quarter of an hour leave room for the rest.
+// workers, and few have more than one: a hundred hosts that keep each connection waiting leave room for the rest.
 func (r *ready) room(s *site) bool {
-	most := max(1, r.limit/2)
 	if s.busy > 0 {
-		most = max(1, r.limit/8)
+		return s.proven || r.strange+r.slow < max(1, r.limit/8)
 	}
-	return s.proven || r.strange < most
+	return s.proven || r.strange < max(1, r.limit/2)
 }
 
 // unpark gives a turn to the stranger that waits longest.
@@ -92,6 +95,7 @@ func (r *ready) give(w *worker, now int64) {
 		w.strange = true
 		r.strange++
 	}
+	r.watch(w, now)
 	w.site.busy++
 	w.done++
 	w.orders <- order{w.site.take(now).key(), true}
@@ -101,10 +105,11 @@ func (r *ready) give(w *worker, now int64) {
 // otherwise.
 func (r *ready) ahead(w *worker, now time.Time) {
 	s, at := w.site, stamp(now)
-	if s.jobs.len() == 0 || s.wake() > at || r.stopping || r.yields(w) {
+	if s.jobs.len() == 0 || s.wake() > at || r.stopping || w.slow || r.yields(w) {
 		w.orders <- order{}
 		return
 	}
+	r.watch(w, at)
 	w.done++
 	w.orders <- order{s.take(at).key(), true}
 	r.enqueue(s, at)
@@ -120,11 +125,7 @@ func (r *ready) next(w *worker, now time.Time) {
 	s, at := w.site, stamp(now)
 	s.busy--
 	s.used = at
-	if w.strange {
-		w.strange = false
-		r.strange--
-		r.unpark()
-	}
+	r.unwatch(w)
 	if s.parked && s.proven {
 		s.parked = false
 		r.turn.push(s)
@@ -132,7 +133,7 @@ func (r *ready) next(w *worker, now time.Time) {
 	switch {
 	case r.stopping || s.busy+len(s.idle) >= s.workers() || s.resting > at:
 		r.end(w)
-	case s.ready(at) && r.room(s) && !r.yields(w):
+	case s.ready(at) && r.room(s) && !r.yields(w) && r.inUse() <= r.limit: // more if it was slow, and has lost its place
 		r.give(w, at)
 	default:
 		r.rest(w)
@@ -145,7 +146,12 @@ func (r *ready) rest(w *worker) {
 	w.done = 0
 	w.idle = r.idle.PushBack(w)
 	w.site.idle = append(w.site.idle, w)
-	if r.idle.Len() > r.keep {
+	r.fewerIdle()
+}
+
+// fewerIdle ends idle workers while there are too many, with those that count as idle.
+func (r *ready) fewerIdle() {
+	for r.idle.Len() > 0 && r.idle.Len()+r.slow > r.keep {
 		r.dismiss(r.idle.Front().Value.(*worker))
 	}
 }
