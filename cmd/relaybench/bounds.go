@@ -41,6 +41,14 @@ func atMost(what string, value, bound float64) error {
 	return nil
 }
 
+// ratioAtMost is atMost for a ratio, which is 0 when no run had something to divide by.
+func ratioAtMost(what string, ratio, bound float64) error {
+	if bound > 0 && ratio == 0 {
+		return fmt.Errorf("%s: too short to be measured; send more messages", what)
+	}
+	return atMost(what, ratio, bound)
+}
+
 // atLeast gives an error if a value is below a bound.
 func atLeast(what string, value, bound float64) error {
 	if value < bound {

@@ -62,7 +62,7 @@ func (c *mixedCommand) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return err
 		}
-		rep.fail(atMost("the ratio of the 99th percentiles", rep.Ratios[0].P99.Median, c.MaxRatio))
+		rep.fail(ratioAtMost("the ratio of the 99th percentiles", rep.Ratios[0].P99.Median, c.MaxRatio))
 		return errors.Join(publish(std, c.JSON, rep, rep.page(c, b)), rep.err)
 	})
 }

@@ -68,7 +68,7 @@ func (c *probesCommand) Run(ctx context.Context, std streams) error {
 		if rep.Probes == 0 {
 			rep.fail(errors.New("no host was probed"))
 		}
-		rep.fail(atMost("the ratio of the 99th percentiles", rep.Ratios[0].P99.Median, c.MaxRatio))
+		rep.fail(ratioAtMost("the ratio of the 99th percentiles", rep.Ratios[0].P99.Median, c.MaxRatio))
 		return errors.Join(publish(std, c.JSON, rep, rep.page(c, b)), rep.err)
 	})
 }
