@@ -1,11 +1,9 @@
 package help
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -83,30 +81,5 @@ func TestPipelining(t *testing.T) {
 	served, refused := strings.Count(answer, "HTTP/1.1 200 "), strings.Count(answer, "HTTP/1.1 429 ")
 	if served < clientBurst || served > clientBurst+10 || served+refused != 3*clientBurst {
 		t.Errorf("%d served, %d refused", served, refused)
-	}
-}
-
-// A header that comes a byte at a time is waited for as long as any other.
-func TestSlowHeader(t *testing.T) {
-	address := strings.TrimPrefix(serve(t, testPages(testSettings())), "http://")
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	began := time.Now()
-	io.WriteString(c, "GET /help/ HTTP/1.1\r\nHost: x\r\nX: ")
-	ended := make(chan error, 1)
-	go func() { _, err := http.ReadResponse(bufio.NewReader(c), nil); ended <- err }()
-	for {
-		select {
-		case <-ended:
-			if took := time.Since(began); took > headerTimeout+3*time.Second {
-				t.Errorf("it took %v", took)
-			}
-			return
-		case <-time.After(200 * time.Millisecond):
-			c.Write([]byte("a"))
-		}
 	}
 }
