@@ -51,6 +51,13 @@ func (in *inbox) take() news {
 	return n
 }
 
+// len gives how many jobs are there.
+func (in *inbox) len() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.news.jobs) + len(in.news.retried)
+}
+
 // rest says that nobody need be woken before the next take.
 func (in *inbox) rest() {
 	in.mu.Lock()

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// logOutcomes writes one line an attempt and recipient, with what is to be said in addition. Scripts read these lines: keys
-// stay as they are.
+// logOutcomes writes one line an attempt and recipient, with what is to be said in addition, and has it counted. Scripts read
+// these lines: keys stay as they are.
 func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time, more ...any) {
-	for _, u := range t.Recipients {
-		r, o := u.Recipient, u.Recipient.Last
+	for i := range t.Recipients {
+		u := &t.Recipients[i]
+		r, o := &u.Recipient, &u.Recipient.Last
 		if r.Attempts == job.Item.Recipients[u.Index].Attempts {
 			continue // it was not tried to the end
 		}
@@ -18,6 +19,8 @@ func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time, more ...an
 		if r.State == Failed {
 			result = ResultFailed // the lifetime ended
 		}
+		delay := now.Sub(job.Item.Arrived)
+		s.opts.Tally.Result(result, o, delay)
 		level := slog.LevelInfo
 		if result != ResultDelivered {
 			level = slog.LevelWarn
@@ -27,7 +30,7 @@ func (s *Scheduler) logOutcomes(job Job, t Transition, now time.Time, more ...an
 			"host", Printable(o.Host), "address", o.Remote, "result", result.String(),
 			"cause", o.Cause, "status", o.Status, "reply", Printable(o.Reply),
 			"tls_version", o.TLS.Version, "tls_cipher", o.TLS.Cipher, "tls_group", o.TLS.Group,
-			"attempt", r.Attempts, "delay_ms", now.Sub(job.Item.Arrived).Milliseconds(),
+			"attempt", r.Attempts, "delay_ms", delay.Milliseconds(),
 		}
 		if o.Detail != "" {
 			line = append(line, "detail", Printable(o.Detail)) // what this side saw
@@ -50,6 +53,7 @@ var noticeNames = [...]string{"failure", "delay", "relayed"}
 func (k NoticeKind) String() string { return noticeNames[k] }
 
 func (s *Scheduler) logNotice(notice Item, n Notice) {
+	s.opts.Tally.Notice(n.Kind)
 	s.opts.Log.Info("notice", "id", notice.ID, "kind", n.Kind.String(), "about", n.Item.ID,
 		"recipient", notice.Recipients[0].Address, "cause", n.Item.Recipients[n.Recipients[0]].Last.Cause)
 }

@@ -30,6 +30,8 @@ type ready struct {
 	spare   int   // hints that came by again since the last sweep
 	latest  int64 // no hint is later
 
+	standing int // jobs whose time has come: with their sites, or with destinations in unknown
+
 	siteOf  func(destination string) (Site, bool)
 	unknown map[string]*fifo[jobRef] // destinations whose site is being asked for
 	hurried map[string]struct{}      // destinations whose site is to rest no more once it is known
@@ -127,6 +129,7 @@ func (r *ready) ask(destination string, job jobRef) {
 		r.toAsk.push(destination)
 	}
 	jobs.push(job)
+	r.standing++
 }
 
 // questions gives destinations whose sites must be asked for now. Each needs an answer.
@@ -145,6 +148,7 @@ func (r *ready) answer(destination string, s Site, now int64) {
 	jobs := r.unknown[destination]
 	delete(r.unknown, destination)
 	r.arrive(destination, s.Name)
+	r.standing -= jobs.len()
 	for jobs.len() > 0 {
 		r.push(r.site(s, now), jobs.pop(), now)
 	}
@@ -164,6 +168,7 @@ func (r *ready) site(s Site, now int64) *site {
 
 func (r *ready) push(s *site, job jobRef, now int64) {
 	s.jobs.push(job)
+	r.standing++
 	r.enqueue(s, now)
 }
 
@@ -204,6 +209,7 @@ func (r *ready) restingJobs(now int64) map[*site][]jobRef {
 				all = make(map[*site][]jobRef)
 			}
 			s.putting = true
+			r.standing -= s.jobs.len()
 			all[s] = s.jobs.all()
 		}
 	}
@@ -249,6 +255,7 @@ func (r *ready) forget(now int64) {
 // reconsider has all jobs that are ready look for their site anew, and no site rests any more.
 func (r *ready) reconsider(now int64) {
 	for _, s := range r.sites {
+		r.standing -= s.jobs.len()
 		for s.jobs.len() > 0 {
 			r.waiting.push(hint{now, s.jobs.pop()})
 		}

@@ -40,7 +40,22 @@ func (f *floor) step() []JobKey {
 func (f *floor) stepAmongStrangers() []JobKey {
 	begun := f.start(f.now)
 	f.idle = append(f.idle, begun...)
+	f.audit()
 	return f.obey()
+}
+
+// audit checks the count of the jobs that stand somewhere.
+func (f *floor) audit() {
+	n := 0
+	for _, s := range f.sites {
+		n += s.jobs.len()
+	}
+	for _, jobs := range f.unknown {
+		n += jobs.len()
+	}
+	if n != f.standing {
+		panic(fmt.Sprintf("%d jobs stand with sites and destinations, %d are counted", n, f.standing))
+	}
 }
 
 // obey reads the orders of the idle workers.

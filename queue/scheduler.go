@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,7 @@ type Notifier interface {
 	Compose(n Notice, id ID, now time.Time, original io.Reader) ([]byte, error)
 }
 
-// SchedulerOptions says what a Scheduler works with. All fields but Idle, KeepIdle and Grace are needed.
+// SchedulerOptions says what a Scheduler works with. All fields but Idle, KeepIdle, Grace and Tally are needed.
 type SchedulerOptions struct {
 	Store     Store
 	Deliverer Deliverer
@@ -29,6 +30,7 @@ type SchedulerOptions struct {
 	Owner string // names this relay in claims
 	Now   func() time.Time
 	Log   *slog.Logger
+	Tally Tally // nil: nobody counts
 }
 
 // Scheduler decides which job is tried when. One goroutine (Run) owns all its state; workers make attempts in goroutines of
@@ -50,6 +52,8 @@ type Scheduler struct {
 	returned chan returned // from postponements
 
 	running sync.WaitGroup // workers, questions and postponements
+
+	hints struct{ scheduled, due atomic.Int64 } // see Hints
 }
 
 // answer is the site of a destination.
@@ -71,6 +75,9 @@ const maxSleep = time.Minute
 func NewScheduler(o SchedulerOptions) *Scheduler {
 	now := o.Now
 	o.Now = func() time.Time { return now().Round(0) } // the wall clock alone: that is what the store keeps, and what may step
+	if o.Tally == nil {
+		o.Tally = noTally{}
+	}
 	return &Scheduler{
 		opts:     o,
 		inbox:    newInbox(),
@@ -166,6 +173,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		if r.full() {
 			s.inbox.rest()
 		}
+		s.tell(r)
 		timer.Reset(min(r.sleep(now), maxSleep))
 		select {
 		case <-ctx.Done():

@@ -98,7 +98,13 @@ func (r *ready) give(w *worker, now int64) {
 	r.watch(w, now)
 	w.site.busy++
 	w.done++
-	w.orders <- order{w.site.take(now).key(), true}
+	w.orders <- order{r.takeOf(w.site, now).key(), true}
+}
+
+// takeOf gives the oldest job of a site; there must be one.
+func (r *ready) takeOf(s *site, now int64) jobRef {
+	r.standing--
+	return s.take(now)
 }
 
 // ahead gives a busy worker one more job, which it does after the one that it has. It is asked where the wire would be idle
@@ -111,7 +117,7 @@ func (r *ready) ahead(w *worker, now time.Time) {
 	}
 	r.watch(w, at)
 	w.done++
-	w.orders <- order{s.take(at).key(), true}
+	w.orders <- order{r.takeOf(s, at).key(), true}
 	r.enqueue(s, at)
 }
 

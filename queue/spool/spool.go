@@ -244,6 +244,7 @@ func (s *Store) Close() error {
 // Stats are counts of a spool at one moment.
 type Stats struct {
 	Messages int // in the queue
+	Claimed  int // jobs that somebody works on
 	Segments int // files of the log
 	Damaged  int // places found unreadable
 }
@@ -252,5 +253,8 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return Stats{Messages: s.index.count, Segments: len(s.segments), Damaged: s.damaged}
+	return Stats{Messages: s.index.count, Claimed: len(s.claims), Segments: len(s.segments), Damaged: s.damaged}
 }
+
+// Free gives how many bytes this user may still take where the spool lies.
+func (s *Store) Free() (int64, error) { return s.dir.Free() }

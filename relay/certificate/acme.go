@@ -97,6 +97,14 @@ func (a *ACME) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return a.o.Fallback.Get(hello)
 }
 
+// Expires gives when the certificate that is shown does.
+func (a *ACME) Expires() time.Time {
+	if c := a.certificate(); c != nil {
+		return c.Leaf.NotAfter
+	}
+	return a.o.Fallback.Expires()
+}
+
 func (a *ACME) certificate() *tls.Certificate {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -45,9 +45,7 @@ func FromFiles(log *slog.Logger, files ...Files) (*Source, error) {
 func (s *Source) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := s.now(); now.Sub(s.checked) >= checkEvery || now.Before(s.checked) {
-		s.refresh()
-	}
+	s.look()
 	if found := s.find(hello); found != nil {
 		return found, nil
 	}
@@ -74,6 +72,13 @@ func (s *Source) find(hello *tls.ClientHelloInfo) *tls.Certificate {
 		}
 	}
 	return candidates[0]
+}
+
+// look is refresh if the last one was a while ago.
+func (s *Source) look() {
+	if now := s.now(); now.Sub(s.checked) >= checkEvery || now.Before(s.checked) {
+		s.refresh()
+	}
 }
 
 // refresh reads the files that have changed.

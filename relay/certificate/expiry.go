@@ -27,6 +27,20 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 }
 
+// Expires gives when the first of the certificates does, as the files have them now.
+func (s *Source) Expires() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.look()
+	first := s.pairs[0].current.Leaf.NotAfter
+	for _, p := range s.pairs[1:] {
+		if until := p.current.Leaf.NotAfter; until.Before(first) {
+			first = until
+		}
+	}
+	return first
+}
+
 // warn looks at the certificates as the files have them now.
 func (s *Source) warn() {
 	s.mu.Lock()

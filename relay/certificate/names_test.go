@@ -154,6 +154,27 @@ func TestOneOfSeveralChanges(t *testing.T) {
 	look("third.test", "second")
 }
 
+// The certificate that ends first counts, also after another one was renewed.
+func TestExpires(t *testing.T) {
+	dir, now, key := t.TempDir(), time.Now().Truncate(time.Second), newECDSA(t)
+	write := func(name string, days int) Files {
+		return writePair(t, filepath.Join(dir, name), key, now.AddDate(0, 0, days), name+".test")
+	}
+	s, err := FromFiles(slog.New(slog.DiscardHandler), write("first", 60), write("second", 30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := time.Now()
+	s.now = func() time.Time { return clock }
+	for _, want := range []int{30, 60, 60} {
+		clock = clock.Add(checkEvery)
+		if got := s.Expires(); !got.Equal(now.AddDate(0, 0, want)) {
+			t.Errorf("%v, want in %d days", got, want)
+		}
+		write("second", 90)
+	}
+}
+
 // log is one that a test reads while it is written.
 type log struct {
 	mu   sync.Mutex

@@ -152,6 +152,7 @@ func (b *body) finish() error {
 		return nil
 	case errTooLarge:
 		e := tooLarge(limit)
+		b.g.tally(".", errorLine(e))
 		b.g.cutOff(e.Code, "5.3.4", e.Message+fmt.Sprint("; yours is over ", b.limit))
 	}
 	return errLost

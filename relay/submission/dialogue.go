@@ -58,9 +58,10 @@ func (g *guard) command(line []byte) {
 	}
 }
 
-// logRefusal notes what a client that wants to send mail was told, so that an operator can answer "why not?". What it sent
-// is not noted: it may hold a password.
+// logRefusal notes and has counted what a client that wants to send mail was told, so that an operator can answer "why not?". What
+// it sent is not noted: it may hold a password.
 func (g *guard) logRefusal(verb string, reply []byte) {
+	g.tally(verb, reply)
 	if g.unlogged {
 		g.unlogged = false
 		return

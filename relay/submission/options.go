@@ -72,7 +72,7 @@ type Queue interface {
 	Enqueue(ctx context.Context, item queue.Item, body queue.Body) error
 }
 
-// Options is what a [Server] needs. All but TLSConfig, Accounts, Dovecot, Tenants and Signer must be set; the first two if a listener asks
+// Options is what a [Server] needs. All but TLSConfig, Accounts, Dovecot, Tenants, Tally and Signer must be set; the first two if a listener asks
 // for them.
 type Options struct {
 	Hostname    string // in greeting, EHLO and trace fields; domain of <postmaster>
@@ -99,6 +99,7 @@ type Options struct {
 	times times // zero: standardTimes
 
 	Tenants *tenant.Tenants // nil: no rules for single accounts and networks
+	Tally   Tally           // nil: nobody counts
 }
 
 // check finds options that cannot work.

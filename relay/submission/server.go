@@ -45,6 +45,9 @@ func New(o Options) *Server {
 		opts: o, handOff: newHandOff(), guards: map[*guard]struct{}{}, turns: newTurns(), guesses: guess.New(o.Now),
 	}
 	s.places = newPlaces()
+	if s.opts.Tally == nil {
+		s.opts.Tally = noTally{}
+	}
 	if s.opts.times == (times{}) {
 		s.opts.times = standardTimes
 	}

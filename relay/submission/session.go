@@ -127,6 +127,7 @@ func (s *session) accept(b *body) (queue.Item, error) {
 		return item, err
 	}
 	s.mail.Accept()
+	srv.opts.Tally.Accepted(len(item.Recipients), item.Size)
 	version, _ := s.tlsFacts()
 	srv.opts.Log.Info("accepted", "id", item.ID.String(), "sender", item.Sender, "recipients", len(item.Recipients),
 		"size", item.Size, "client", item.Client, "account", item.Account, "tls_version", version)

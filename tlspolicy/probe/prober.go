@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlsrelay/tlspolicy"
@@ -37,6 +38,7 @@ const (
 type Prober struct {
 	opts  Options
 	turns turns
+	begun atomic.Int64 // see Begun
 
 	mu   sync.Mutex
 	runs map[Target]*run // that are under way
@@ -117,8 +119,12 @@ func (p *Prober) Probe(ctx context.Context, t Target) *Result {
 
 const stopped = "the probe was stopped before its end"
 
+// Begun gives how many probes were begun so far.
+func (p *Prober) Begun() int64 { return p.begun.Load() }
+
 // start begins a probe. It needs the lock.
 func (p *Prober) start(t Target) *run {
+	p.begun.Add(1)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &run{stop: stop, done: make(chan struct{})}
 	p.runs[t] = r

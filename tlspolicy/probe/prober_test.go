@@ -129,6 +129,9 @@ func TestProbeIsShared(t *testing.T) {
 		if _, known := p.Known(target("192.0.2.2:25")); known {
 			t.Error("half a result was kept")
 		}
+		if n := p.Begun(); n != 2 {
+			t.Errorf("%d probes are counted, of two hosts", n)
+		}
 		time.Sleep(time.Minute) // for the host
 	})
 }
