@@ -41,6 +41,7 @@ type Config struct {
 	TLS         TLS         `toml:"tls"`
 	Notices     Notices     `toml:"notices"`
 	Queue       Queue       `toml:"queue"`
+	Admin       Admin       `toml:"admin"`
 	Help        Help        `toml:"help"`
 	Log         Log         `toml:"log"`
 }
@@ -200,6 +201,11 @@ type Queue struct {
 	LifetimeByCause map[Cause]Duration `toml:"lifetime_by_cause,omitempty"` // at most Lifetime
 }
 
+// Admin says where the operator's programs ask how the relay is.
+type Admin struct {
+	Address string `toml:"address"` // "IP:PORT", or ":PORT" for all addresses; "": off
+}
+
 // Help says where the public help pages are.
 type Help struct {
 	Address string         `toml:"address"` // "IP:PORT", or ":PORT" for all addresses; "": off
@@ -292,6 +298,9 @@ func (c *Config) Warnings(now time.Time) []string {
 			warnings = append(warnings, fmt.Sprintf(
 				"tls.domain %s: the exception ended with %s and [tls] holds again; remove it, or write a later day if it is still needed", d.Name, d.Until))
 		}
+	}
+	if w := c.Admin.warning(); w != "" {
+		warnings = append(warnings, w)
 	}
 	return warnings
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -239,6 +240,23 @@ func TestUntilIsTheLastDay(t *testing.T) {
 	after := last.Add(time.Second).In(time.FixedZone("", -5*3600))
 	if w := c.Warnings(after); len(w) != 1 || !strings.Contains(w[0], "old.example") {
 		t.Errorf("warnings %q", w)
+	}
+}
+
+// Only an address that other machines can reach is worth a warning.
+func TestWarningOfAdminAddress(t *testing.T) {
+	for address, warns := range map[string]bool{
+		"": false, "127.0.0.1:8025": false, "127.1.2.3:0": false, "[::1]:8025": false, "[::ffff:127.0.0.1]:8025": false,
+		":8025": true, "0.0.0.0:8025": true, "[::]:8025": true, "192.0.2.1:8025": true, "10.0.0.1:8025": true,
+	} {
+		c, err := parseTest("test.toml", fmt.Sprintf("admin.address = %q", address))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := c.Warnings(time.Now())
+		if len(w) > 1 || len(w) == 1 != warns || warns && (!strings.Contains(w[0], address) || !strings.Contains(w[0], "no password")) {
+			t.Errorf("%q: %q", address, w)
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func (k check) all() {
 	k.tls()
 	k.notices()
 	k.queue()
+	k.admin()
 	k.help()
 }
 

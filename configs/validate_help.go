@@ -23,34 +23,10 @@ func (k check) help() {
 		}
 		return
 	}
-	k.helpAddress(h.Address)
+	k.webAddress("help.address", h.Address,
+		`write an IP address and a port of its own, such as "127.0.0.1:8080", or ":8080" for all addresses`)
 	k.helpBase(h)
 	k.networks("help.proxies", h.Proxies, "would let a large part of the Internet claim any address")
-}
-
-func (k check) helpAddress(address string) {
-	const path, advice = "help.address", `write an IP address and a port of its own, such as "127.0.0.1:8080", or ":8080" for all addresses`
-	if !k.ok(path) {
-		return
-	}
-	help, err := parseListen(address)
-	if err != nil {
-		k.problem(path, "%.60q %v; %s", address, err, advice)
-		return
-	}
-	taken := func(other string) bool {
-		a, err := parseListen(other)
-		return err == nil && help.Port() != 0 && a == help
-	}
-	for _, l := range k.c.Listeners {
-		if taken(l.Address) {
-			k.problem(path, "%s is a listener's address already; %s", address, advice)
-			return
-		}
-	}
-	if taken(k.c.ACME.HTTP) {
-		k.problem(path, "%s is the address of http in [acme] already; %s", address, advice)
-	}
 }
 
 // helpBase brings the URL to the form without a slash at the end.

@@ -92,7 +92,7 @@ func (l *live) newDeliverer(cfg *configs.Config, me self, prober delivery.Prober
 }
 
 func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Config, tenants *tenant.Tenants, signer message.Signer,
-	passwords *dovecot.Client, log *slog.Logger) (*submission.Server, error) {
+	passwords *dovecot.Client, tally submission.Tally, log *slog.Logger) (*submission.Server, error) {
 	accounts, err := OpenAccounts(cfg)
 	if err != nil {
 		return nil, err
@@ -118,6 +118,7 @@ func newSubmission(cfg *configs.Config, q submission.Queue, tlsConfig *tls.Confi
 		Signer:     signer,
 		RequireTLS: routesAll(cfg),
 		Tenants:    tenants,
+		Tally:      tally,
 	}
 	if passwords != nil { // or else the interface would not be nil
 		o.Dovecot = passwords

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"tlsrelay/configs"
 	"tlsrelay/relay/certificate"
@@ -15,6 +16,7 @@ import (
 type certificates interface {
 	Get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	Run(context.Context) error // looks after them until the context ends
+	Expires() time.Time        // of those that are shown, when the first one does
 }
 
 func certificatesOf(cfg *configs.Config, log *slog.Logger) (certificates, error) {

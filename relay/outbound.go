@@ -9,6 +9,7 @@ import (
 	"tlsrelay/configs"
 	"tlsrelay/queue"
 	"tlsrelay/queue/spool"
+	"tlsrelay/relay/admin/metrics"
 	"tlsrelay/relay/dkim"
 	"tlsrelay/relay/dns"
 	"tlsrelay/tlspolicy/ledger"
@@ -22,6 +23,7 @@ type outbound struct {
 	scheduler *queue.Scheduler
 	diagnosis diagnosis
 	ledger    *ledger.Ledger
+	metrics   *metrics.Metrics
 	books     string // file of the ledger
 	log       *slog.Logger
 
@@ -36,7 +38,7 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 	if err != nil {
 		return nil, err
 	}
-	o := &outbound{signer: dkim.NewSigner(log), books: ledgerFile(cfg), log: log}
+	o := &outbound{signer: dkim.NewSigner(log), books: ledgerFile(cfg), metrics: metrics.New(), log: log}
 	o.signer.Use(keys)
 	if o.store, err = spool.Open(spoolDir(cfg), spool.Options{Log: log, FreeSpace: int64(cfg.Queue.FreeSpace)}); err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 		return o.scheduler.RetryJobs(ctx, jobs)
 	}, log)
 	o.ledger = newLedger(cfg, log)
-	o.live.watch, o.live.ledger = o.diagnosis.watch, o.ledger
+	o.live.watch, o.live.ledger, o.live.metrics = o.diagnosis.watch, o.ledger, o.metrics
 	parts, err := newLive(cfg, selfOf(cfg), world, &o.diagnosis, log)
 	if err != nil {
 		o.store.Close()
@@ -64,6 +66,7 @@ func newOutbound(cfg *configs.Config, world *live, log *slog.Logger) (*outbound,
 		Owner:     cfg.Hostname,
 		Now:       time.Now,
 		Log:       log,
+		Tally:     o.metrics,
 	})
 	return o, nil
 }

@@ -25,7 +25,8 @@ type Relay struct {
 	tenants *tenant.Tenants
 	front   *submission.Server
 	control net.Listener
-	help    *helpPages // nil: they are off
+	help    *helpPages   // nil: they are off
+	monitor net.Listener // for health and metrics; nil: they are off
 
 	certificates certificates    // of the listeners; nil if none has TLS
 	dovecot      *dovecot.Client // nil: there are only accounts of the relay's own
@@ -62,11 +63,14 @@ func New(cfg *configs.Config, log *slog.Logger) (_ *Relay, err error) {
 	if cfg.Accounts.Dovecot != "" {
 		r.dovecot = dovecot.New(cfg.Accounts.Dovecot, log)
 	}
-	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.tenants, r.signer, r.dovecot, log)
+	r.front, err = newSubmission(cfg, r.scheduler, certificate, r.tenants, r.signer, r.dovecot, r.metrics, log)
 	if err != nil {
 		return nil, err
 	}
 	if r.help, err = newHelp(cfg, r.live.Load().notifier.Texts, r.ledger, log); err != nil {
+		return nil, err
+	}
+	if r.monitor, err = listenMonitor(cfg); err != nil {
 		return nil, err
 	}
 	r.control, err = admin.Listen(cfg.DataDir)
@@ -84,13 +88,19 @@ func (r *Relay) Run(ctx context.Context) error {
 	deliveries, stopDeliveries := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDeliveries()
 
-	var inbound, outbound sync.WaitGroup
+	monitored, stopMonitor := context.WithCancel(context.WithoutCancel(ctx)) // to the end: it says that the relay is stopping
+	defer stopMonitor()
+
+	var inbound, outbound, watching sync.WaitGroup
 	start := func(wg *sync.WaitGroup, what string, run func() error) {
 		wg.Go(func() {
 			if err := run(); err != nil {
 				fail(fmt.Errorf("%s: %w", what, err))
 			}
 		})
+	}
+	if r.monitor != nil {
+		start(&watching, "health and metrics", func() error { return r.serveMonitor(monitored, ctx) })
 	}
 	start(&outbound, "scheduler", func() error { return r.outbound.run(deliveries) })
 	start(&inbound, "control socket", func() error {
@@ -117,6 +127,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	stopDeliveries() // mail that still comes in is stored, and tried after the next start
 	inbound.Wait()
 	outbound.Wait()
+	stopMonitor()
+	watching.Wait()
 	if err := r.tenants.Save(tenantsFile(r.cfg)); err != nil {
 		r.log.Error(err.Error())
 	}
@@ -142,6 +154,9 @@ func (r *Relay) close() error {
 	}
 	if r.help != nil {
 		r.help.listener.Close()
+	}
+	if r.monitor != nil {
+		r.monitor.Close()
 	}
 	if c, ok := r.certificates.(io.Closer); ok {
 		errs = append(errs, c.Close())

@@ -12,6 +12,7 @@ import (
 
 	"tlsrelay/configs"
 	"tlsrelay/queue"
+	"tlsrelay/relay/admin/metrics"
 	"tlsrelay/relay/delivery"
 	"tlsrelay/relay/delivery/known"
 	"tlsrelay/relay/dns"
@@ -53,11 +54,12 @@ func newLive(cfg *configs.Config, me self, old *live, d *diagnosis, log *slog.Lo
 	return l, err
 }
 
-// current gives the scheduler the live parts of the moment, and tells the watch and the ledger what attempts came to.
+// current gives the scheduler the live parts of the moment, and tells the watch, the ledger and the metrics of attempts.
 type current struct {
 	atomic.Pointer[live]
-	watch  *watch.Watch
-	ledger *ledger.Ledger
+	watch   *watch.Watch
+	ledger  *ledger.Ledger
+	metrics *metrics.Metrics
 }
 
 // Site implements [queue.Deliverer].
@@ -86,7 +88,9 @@ func (l *liveLane) Deliver(ctx context.Context, job queue.Job, next func() (queu
 		l.Close()
 		l.of, l.Lane = now, now.deliverer.Open()
 	}
+	began := time.Now()
 	report := l.Lane.Deliver(ctx, job, next)
+	l.c.metrics.Attempt(time.Since(began))
 	l.c.watch.Attempted(job, report)
 	l.of.note(l.c.ledger, job, report)
 	return report
@@ -151,6 +155,7 @@ func changedForRestart(start, now *configs.Config) []string {
 		{"delivery.keep_idle", start.Delivery.KeepIdle, now.Delivery.KeepIdle},
 		{"queue.lifetime of new mail", start.Queue.Lifetime, now.Queue.Lifetime},
 		{"queue.free_space", start.Queue.FreeSpace, now.Queue.FreeSpace},
+		{"admin", start.Admin, now.Admin},
 		{"help.address", start.Help.Address, now.Help.Address},
 		{"log", start.Log, now.Log},
 	} {

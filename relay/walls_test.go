@@ -45,7 +45,7 @@ var soleImporters = map[string][]string{
 	"github.com/alecthomas/kong":     {"tlsrelay/cmd"},
 	"golang.org/x/crypto":            {"tlsrelay/relay/submission/account", "tlsrelay/relay/certificate"},
 	"golang.org/x/crypto/acme":       {"tlsrelay/relay/certificate"},
-	"github.com/prometheus":          {"tlsrelay/relay/admin"},
+	"github.com/prometheus":          {"tlsrelay/relay/admin/metrics"},
 	"net/smtp":                       {"tlsrelay/cmd"},
 	"github.com/google/go-cmp":       {"tlsrelay/queue/storetest"},
 	"github.com/rogpeppe":            {"nothing outside tests"},
