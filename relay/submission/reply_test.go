@@ -71,7 +71,11 @@ func TestOneWriteForEachGroup(t *testing.T) {
 			before := writes.Load()
 			go c.conn.Write([]byte(group.send))
 			c.expect(group.replies...)
-			if n := writes.Load() - before; n != 1 {
+			n := writes.Load() - before
+			if secure && strings.HasSuffix(group.send, "QUIT\r\n") && n == 2 {
+				n-- // close_notify
+			}
+			if n != 1 {
 				t.Errorf("TLS %v: %.30q is answered in %d writes", secure, group.send, n)
 			}
 		}
