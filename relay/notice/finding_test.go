@@ -43,7 +43,7 @@ func TestProofIsTold(t *testing.T) {
 		{"failure", "en", proven("tls-version", queue.NoticeFailure), []string{en, "can be put right at any time", "24 times in all"},
 			[]string{"The cause is certain", "over by themselves"}},
 		{"not proven", "en", unsure, []string{"Offers TLS 1.0 and TLS 1.1 Seen alert 70", "Checked"}, []string{"was checked on", "is certain", "question"}},
-		{"not probed", "de", never, []string{"Beobachtet alert 70"}, []string{"geprüft", "Geprüft", "Bietet", "steht fest"}},
+		{"not probed", "de", never, []string{"Beobachtet TLS-Alert 70 (Protokollversion"}, []string{"geprüft", "Geprüft", "Bietet", "steht fest"}},
 		{"mixed", "en", mixed, []string{"did not accept TLS 1.2 or TLS 1.3 when mail was to be delivered.",
 			"A check on 2 March 2026, 10:00 (UTC+1), however, found that it offers TLS 1.0 and TLS 1.2: perhaps",
 			"although a check on 2 March 2026, 10:00 (UTC+1) found that it offers TLS 1.0 and TLS 1.2. If several",
@@ -58,7 +58,7 @@ func TestProofIsTold(t *testing.T) {
 			"has mx1.example.org as its common name (CN)"}, []string{"another name (", "Made for mx1", "CN="}},
 		{"common name", "de", common, []string{"nur einen „Common Name“ (mx1.example.org)"}, []string{"anderen Namen", "Gilt für mx1"}},
 		{"two hosts", "en", twoHosts(), []string{en, "The mail server mx1.example.org (192.0.2.25, port 25) supports neither",
-			"Server mx2.example.org Address 2001:db8::25, port 25 Seen the connection was closed", "Failed one connection, on 5 March"}, nil},
+			"Server mx2.example.org Address 2001:db8::25, port 25 Seen no answer", "Failed one connection, on 5 March"}, nil},
 		{"many hosts", "de", manyHosts(), []string{"... und 2 weitere", "Bietet keine TLS-Version", "192.0.2.8, Port 25) unterstützt"},
 			[]string{"192.0.2.7"}},
 	} {

@@ -15,6 +15,7 @@ type language struct {
 	units  [4][2]string
 	port   string // before the number of one
 	and    string // before the last of a list
+	seen   sights
 }
 
 var languages = []language{
@@ -27,6 +28,7 @@ var languages = []language{
 		units: [4][2]string{{"day", "days"}, {"hour", "hours"}, {"minute", "minutes"}, {"second", "seconds"}},
 		port:  "port",
 		and:   "and",
+		seen:  englishSights,
 	},
 	{
 		key: "de",
@@ -37,6 +39,7 @@ var languages = []language{
 		units: [4][2]string{{"Tag", "Tage"}, {"Stunde", "Stunden"}, {"Minute", "Minuten"}, {"Sekunde", "Sekunden"}},
 		port:  "Port",
 		and:   "und",
+		seen:  germanSights,
 	},
 }
 

@@ -114,7 +114,7 @@ func TestNoticeTells(t *testing.T) {
 			[]string{"yet", "until"}},
 		{"failure", "de", failure, []string{"3 Tage lang", "insgesamt 24-mal", "weder TLS 1.2 noch TLS 1.3",
 			"192.0.2.25, Port 25",
-			"unsicher", "nur der E-Mail-Anbieter des Empfängers", "alert 70", "lang=de", "ist angehängt"},
+			"unsicher", "nur der E-Mail-Anbieter des Empfängers", "TLS-Alert 70", "lang=de", "ist angehängt"},
 			[]string{"noch nicht"}},
 		{"delay", "en", delay, []string{"not been delivered yet", "until 5 March 2026, 10:00 (UTC+1)"},
 			[]string{"no further attempt"}},

@@ -17,7 +17,7 @@ var outcomes = map[string]queue.Outcome{
 	"tls-cipher": {Status: "4.7.5", Stage: queue.StageTLS, Detail: "remote error: tls: handshake failure",
 		TLS: queue.TLSFacts{Seen: "alert 40 (handshake failure)", Floor: "1.2", Broken: true}},
 	"tls-handshake": {Status: "4.7.5", Stage: queue.StageTLS, Detail: "EOF",
-		TLS: queue.TLSFacts{Seen: "the connection was closed without an answer", Floor: "1.2", Broken: true}},
+		TLS: queue.TLSFacts{Seen: "nothing", Floor: "1.2", Broken: true}},
 	"certificate-expired": {Status: "4.7.5", Stage: queue.StageTLS, TLS: queue.TLSFacts{Floor: "1.2", Broken: true},
 		Detail: "x509: certificate has expired or is not yet valid: current time 2026-03-05T09:00:00Z is after 2026-02-27T23:59:59Z"},
 	"certificate-name": {Status: "4.7.5", Stage: queue.StageTLS, TLS: queue.TLSFacts{Floor: "1.2", Broken: true},
@@ -128,7 +128,7 @@ func twoHosts() queue.Notice {
 	r.Evidence[0].Attempts = 23
 	other := r.Evidence[0]
 	other.Host, other.Remote, other.Cause = "mx2.example.org", "[2001:db8::25]:25", "tls-handshake"
-	other.Seen, other.Probed, other.Proven, other.Attempts = "the connection was closed without an answer", time.Time{}, false, 1
+	other.Seen, other.Probed, other.Proven, other.Attempts = "nothing", time.Time{}, false, 1
 	other.First = other.Last
 	r.Last.Host, r.Last.Remote, r.Last.TLS.Seen = other.Host, other.Remote, other.Seen
 	r.Evidence = append(r.Evidence, other)

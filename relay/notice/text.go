@@ -65,7 +65,7 @@ func (t *Texts) in(want []string) []*texts {
 func (t *texts) funcs() template.FuncMap {
 	return template.FuncMap{
 		"table": table, "quote": quote, "size": size, "stamp": stamp, "command": command,
-		"date": t.day, "duration": t.duration, "address": t.address, "list": t.list,
+		"date": t.day, "duration": t.duration, "address": t.address, "list": t.list, "seen": t.sight,
 		"cause": t.cause, "line": t.line,
 		"help": func(g group) string { return helpLink(g.help, g.Key, g.Domain, t.key, g.queueID) },
 	}
@@ -83,6 +83,12 @@ func (t *texts) cause(part string, g group) (string, error) {
 	}
 	s, err := t.execute(key+"/"+part, g)
 	return paragraphs(s), err
+}
+
+// sight says what was seen.
+func (t *texts) sight(seen string) string {
+	said, _ := t.seen.say(seen)
+	return said
 }
 
 // line executes a template for one line, however it is broken in the file.

@@ -85,7 +85,7 @@ func (v *view) host(h *ledger.Host, now time.Time) host {
 	c := &h.Certificate
 	row := host{
 		Name: h.Host, Needed: "TLS " + h.Needed, First: *v.hour(h.First), Last: *v.hour(h.Last), Attempts: number(int64(h.Attempts)),
-		Key: h.Cause, Answer: h.Answer, Asked: v.hour(h.Probed), KeyExchange: h.KeyExchange, Proven: h.Proven,
+		Key: h.Cause, Answer: notice.Seen(v.Lang, h.Answer), Asked: v.hour(h.Probed), KeyExchange: h.KeyExchange, Proven: h.Proven,
 		Names: c.Names, Issuer: c.Issuer, From: v.moment(c.NotBefore), Until: v.moment(c.NotAfter),
 		Expired: !c.NotAfter.IsZero() && c.NotAfter.Before(now),
 	}

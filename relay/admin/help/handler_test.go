@@ -75,6 +75,10 @@ func TestEvidence(t *testing.T) {
 	if strings.Contains(text, "q1w2e3") {
 		t.Error("the name of the message is shown")
 	}
+	text = get(t, p, "/help/tls-version?domain=old.example&lang=de").Body.String()
+	if want := "<dd>TLS-Alert 70 (Protokollversion nicht unterstützt)</dd>"; !strings.Contains(text, want) {
+		t.Errorf("%s is not on the page:\n%s", want, text)
+	}
 }
 
 // What a link names must not be said of a domain of which nothing is known, or something else is.
