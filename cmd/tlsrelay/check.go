@@ -25,7 +25,8 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Asks mail servers which TLS they offer, and says whether mail would be delivered to them under the policy of the
 configuration, or the default one: TLS 1.2 or newer. TARGET is a domain (its MX hosts, or those of the [[route]] for it: where
-mail would go), HOST:PORT, an address, or [IPv6]:PORT. No mail is sent, no relay needs to run.
+mail would go), HOST:PORT, an address, or [IPv6]:PORT. No mail is sent, no relay needs to run. A question mark in the table is for
+what the answers of a server leave open.
 
 The exit code is 0 if mail to all targets would be delivered, encrypted; 1 if a target is below the floor, offers no TLS, cannot
 be reached, or lacks a valid certificate where the policy asks for one; 2 for a wrong call.

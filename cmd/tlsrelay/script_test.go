@@ -36,6 +36,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"damage": scriptDamage,
 	// mailhost VAR NAME VERSION starts a mail server with one version of TLS, or none.
 	"mailhost": scriptHost,
+	// oddhost VAR KIND starts a mail server whose TLS is odd.
+	"oddhost": scriptOddHost,
 	// names VAR FILE starts a DNS server.
 	"names": scriptNames,
 }

@@ -14,22 +14,33 @@ import (
 	"tlsrelay/tlspolicy/probe"
 )
 
-// versionsCell is "1.2 1.3", "only 1.0 1.1" where all are below any floor, "1.0 to 1.3" for three and more.
+// versionsCell is "1.2 1.3", "only 1.0 1.1" where all are below any floor, "1.0 to 1.3" for three and more. Behind a version of which
+// it is not known whether it is offered stands a question mark, as in "1.2 1.3?"; "?" alone means that of none it is known.
 func versionsCell(r *probe.Result) string {
 	offered := r.Offered()
-	if len(offered) == 0 {
-		return "none seen"
-	}
 	var names []string
-	for _, v := range offered {
-		names = append(names, v.String())
+	unsure := 0
+	for _, v := range r.Versions {
+		switch v.Offered {
+		case probe.Yes:
+			names = append(names, v.Version.String())
+		case probe.Unknown:
+			unsure++
+			names = append(names, v.Version.String()+"?")
+		}
 	}
 	last := len(offered) - 1
-	text := strings.Join(names, " ")
-	if last >= 2 && int(offered[last]-offered[0]) == last { // SSL 3.0 to TLS 1.3 have consecutive numbers
-		text = names[0] + " to " + names[last]
+	switch {
+	case unsure == len(r.Versions):
+		return "?"
+	case len(names) == 0:
+		return "none"
+	case last >= 2 && int(offered[last]-offered[0]) == last: // SSL 3.0 to TLS 1.3 have consecutive numbers
+		i := slices.Index(names, offered[0].String())
+		names = slices.Replace(names, i, i+last+1, offered[0].String()+" to "+offered[last].String())
 	}
-	if offered[last] < tlspolicy.MinFloor {
+	text := strings.Join(names, " ")
+	if len(offered) > 0 && r.Reaches(tlspolicy.MinFloor) == probe.No {
 		return "only " + text
 	}
 	return text

@@ -20,9 +20,7 @@ func weakPoints(r *Report) []string {
 	}
 	old := group{wholeHosts: true, what: "offers no TLS 1.3", all: len(r.Hosts)}
 	for _, h := range r.Hosts {
-		if slices.ContainsFunc(h.Addresses, func(a Address) bool {
-			return a.Verdict.Passes && !a.Verdict.Clear && a.Result.Reaches(tlspolicy.TLS13) == probe.No
-		}) {
+		if someTLS13([]Host{h}, probe.No) {
 			old.who = append(old.who, h.Name)
 		}
 	}

@@ -20,7 +20,7 @@ type (
 		Route        bool       `json:"route"`
 		OK           bool       `json:"ok"` // delivered, and encrypted
 		Delivered    bool       `json:"delivered"`
-		TLS13        bool       `json:"tls13"` // wherever it is delivered
+		TLS13        bool       `json:"tls13"` // for certain, wherever it is delivered
 		Cause        string     `json:"cause"` // why it is not delivered
 		Summary      string     `json:"summary"`
 		Hosts        []hostJSON `json:"hosts"`

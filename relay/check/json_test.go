@@ -64,3 +64,19 @@ func TestJSONNames(t *testing.T) {
 		}
 	}
 }
+
+// What is not known is neither a yes nor a no.
+func TestJSONUnknown(t *testing.T) {
+	var b strings.Builder
+	if err := JSON(&b, scenes()["unknown"].check(t, "example.org")); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`{"version":"1.1","offered":"yes","seen":"ServerHello"},{"version":"1.2","offered":"unknown","seen":"silence"}`,
+		`"versions":[{"version":"SSL 3.0","offered":"unknown","seen":"silence"},`, `"post_quantum":"unknown","big_hello":"unknown"`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("not there: %s\n%s", want, b.String())
+		}
+	}
+}

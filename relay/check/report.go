@@ -63,7 +63,7 @@ type Verdict struct {
 type Summary struct {
 	Delivered bool
 	Clear     bool   // at some address it would go in clear text
-	TLS13     bool   // wherever it is delivered, TLS 1.3 is offered
+	TLS13     bool   // wherever it is delivered, TLS 1.3 is offered for certain
 	Cause     string // why it is not delivered: the cause that would stand in the notice
 	Sentences []string
 }

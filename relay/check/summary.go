@@ -101,11 +101,24 @@ func delivered(s Summary, r *Report) string {
 		return " would be delivered, but to some addresses in clear text: STARTTLS is not offered there, and your policy lets mail go without."
 	case s.TLS13:
 		return " would be delivered over TLS 1.3" + valid + "."
+	case best == tlspolicy.TLS13 && !someTLS13(r.Hosts, probe.No):
+		return " would be delivered" + valid + ", over TLS 1.3 as far as that is certain."
 	case best == tlspolicy.TLS13:
 		return " would be delivered" + valid + ", though not everywhere over TLS 1.3."
+	case someTLS13(r.Hosts, probe.Unknown):
+		return " would be delivered" + valid + ", over TLS " + max(best, r.Floor).String() + " at least."
 	default:
 		return " would be delivered" + valid + ", over TLS " + best.String() + " at best."
 	}
+}
+
+// someTLS13 reports whether that is the answer about TLS 1.3 of some address where mail is delivered over TLS.
+func someTLS13(hosts []Host, answer probe.Answer) bool {
+	return slices.ContainsFunc(hosts, func(h Host) bool {
+		return slices.ContainsFunc(h.Addresses, func(a Address) bool {
+			return a.Verdict.Passes && !a.Verdict.Clear && a.Result.Reaches(tlspolicy.TLS13) == answer
+		})
+	})
 }
 
 // best is the newest version that is offered where mail is delivered; 0 for none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,9 +81,26 @@ func scenes() map[string]*world {
 				"192.0.2.2": with(offers(tlspolicy.TLS13, tlspolicy.TLS13), func(r *probe.Result) { r.Certificate = nil }),
 			},
 			tried: map[string]error{"192.0.2.2": errors.New("no session: remote error: tls: internal error; the server sent: alert 80 (internal error)")}},
+		"unknown": {hops: two, addrs: at("192.0.2.1", "192.0.2.2"),
+			probed: map[string]*probe.Result{"192.0.2.1": unclear(offers(tlspolicy.TLS10, tlspolicy.TLS11), tlspolicy.TLS12, tlspolicy.TLS13),
+				"192.0.2.2": with(unclear(offers(1, 0), tlspolicy.SSL30, tlspolicy.TLS10, tlspolicy.TLS11, tlspolicy.TLS12, tlspolicy.TLS13),
+					func(r *probe.Result) { r.Certificate, r.PostQuantum, r.BigHello = nil, probe.Unknown, probe.Unknown })},
+			tried: map[string]error{"192.0.2.1": errors.New("no session: no answer in time; the server sent: nothing"),
+				"192.0.2.2": errors.New("no session: remote error: tls: handshake failure; the server sent: alert 40 (handshake failure)")}},
 		"hostile": {hops: two, addrs: at("192.0.2.1", "192.0.2.2"), probed: map[string]*probe.Result{"192.0.2.1": hostile(),
 			"192.0.2.2": {Trouble: "the server answers 554 \x1b]0;owned\x07\u202e" + strings.Repeat("A\u0301", 500)}}},
 	}
+}
+
+// unclear is a result of which some versions are not known.
+func unclear(r *probe.Result, versions ...tlspolicy.Version) *probe.Result {
+	return with(r, func(r *probe.Result) {
+		for i := range r.Versions {
+			if v := &r.Versions[i]; slices.Contains(versions, v.Version) {
+				v.Offered, v.Seen = probe.Unknown, "silence"
+			}
+		}
+	})
 }
 
 // hostile is a result with words that want to do things to a terminal.
@@ -179,15 +197,58 @@ func TestServerTable(t *testing.T) {
 func TestVersionsCell(t *testing.T) {
 	const ssl, t10, t11, t12, t13 = tlspolicy.SSL30, tlspolicy.TLS10, tlspolicy.TLS11, tlspolicy.TLS12, tlspolicy.TLS13
 	for want, versions := range map[string][]tlspolicy.Version{
-		"none seen": nil, "1.3": {t13}, "1.2 1.3": {t12, t13}, "1.1 to 1.3": {t11, t12, t13}, "SSL 3.0 to 1.3": {ssl, t10, t11, t12, t13},
+		"none": nil, "1.3": {t13}, "1.2 1.3": {t12, t13}, "1.1 to 1.3": {t11, t12, t13}, "SSL 3.0 to 1.3": {ssl, t10, t11, t12, t13},
 		"only 1.0": {t10}, "only 1.0 1.1": {t10, t11}, "only SSL 3.0 to 1.1": {ssl, t10, t11}, "1.0 1.2 1.3": {t10, t12, t13}, "1.0 1.3": {t10, t13},
 	} {
-		r := &probe.Result{}
-		for _, v := range versions {
-			r.Versions = append(r.Versions, probe.Version{Version: v, Offered: probe.Yes})
-		}
-		if got := versionsCell(r); got != want {
+		if got := versionsCell(offersOf(versions, nil)); got != want {
 			t.Errorf("%v: %q, want %q", versions, got, want)
+		}
+	}
+	for want, versions := range map[string]struct{ offered, unknown []tlspolicy.Version }{
+		"?": {nil, []tlspolicy.Version{ssl, t10, t11, t12, t13}}, "1.2? 1.3?": {nil, []tlspolicy.Version{t12, t13}},
+		"1.0 1.2? 1.3?": {[]tlspolicy.Version{t10}, []tlspolicy.Version{t12, t13}}, "1.2 1.3?": {[]tlspolicy.Version{t12}, []tlspolicy.Version{t13}},
+		"1.0? 1.1 to 1.3": {[]tlspolicy.Version{t11, t12, t13}, []tlspolicy.Version{t10}}, "only 1.0 1.1?": {[]tlspolicy.Version{t10}, []tlspolicy.Version{t11}},
+		"SSL 3.0 1.0? 1.1 1.2": {[]tlspolicy.Version{ssl, t11, t12}, []tlspolicy.Version{t10}},
+	} {
+		if got := versionsCell(offersOf(versions.offered, versions.unknown)); got != want {
+			t.Errorf("%v, and perhaps %v: %q, want %q", versions.offered, versions.unknown, got, want)
+		}
+	}
+	if got := versionsCell(&probe.Result{}); got != "?" {
+		t.Errorf("nothing was asked: %q", got)
+	}
+}
+
+// offersOf is the result of a host that offers some versions, and perhaps some others.
+func offersOf(offered, unknown []tlspolicy.Version) *probe.Result {
+	r := unclear(offers(1, 0), unknown...)
+	for i := range r.Versions {
+		if slices.Contains(offered, r.Versions[i].Version) {
+			r.Versions[i].Offered = probe.Yes
+		}
+	}
+	return r
+}
+
+// What a sentence says of TLS 1.3 is certain.
+func TestDelivered(t *testing.T) {
+	const t12, t13 = tlspolicy.TLS12, tlspolicy.TLS13
+	only, both, perhaps := offers(t12, t12), offers(t12, t13), unclear(offers(t12, t12), t13)
+	for want, results := range map[string][]*probe.Result{
+		" would be delivered over TLS 1.3.":                            {both, both},
+		" would be delivered, though not everywhere over TLS 1.3.":     {both, only},
+		" would be delivered, over TLS 1.2 at best.":                   {only, only},
+		" would be delivered, over TLS 1.2 at least.":                  {only, perhaps},
+		" would be delivered, over TLS 1.3 as far as that is certain.": {both, perhaps},
+		" would be delivered, over TLS 1.2 at least. ":                 {unclear(offers(1, 0), t12, t13)},
+		" would be delivered, though not everywhere over TLS 1.3. ":    {perhaps, both, only},
+	} {
+		r := &Report{Floor: t12, Hosts: []Host{{}}}
+		for _, result := range results {
+			r.Hosts[0].Addresses = append(r.Hosts[0].Addresses, Address{Result: result, Verdict: Verdict{Passes: true}})
+		}
+		if got := delivered(tally(r.Hosts), r); got != strings.TrimSuffix(want, " ") {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
