@@ -18,7 +18,7 @@ type checkCommand struct {
 	configFlag
 	Targets  []string      `arg:"" name:"target" help:"A domain, HOST:PORT, or an address."`
 	Implicit bool          `help:"TLS from the first byte instead of STARTTLS, as always on port 465."`
-	Timeout  time.Duration `default:"3m" placeholder:"3m" help:"The longest that one address may take."`
+	Timeout  time.Duration `default:"3m" placeholder:"3m" help:"The longest that one address may take; what is known by then is shown."`
 	JSON     bool          `name:"json" help:"Print JSON, one object a line."`
 }
 
@@ -29,11 +29,11 @@ mail would go), HOST:PORT, an address, or [IPv6]:PORT. No mail is sent, no relay
 what the answers of a server leave open.
 
 The exit code is 0 if mail to all targets would be delivered, encrypted; 1 if a target is below the floor, offers no TLS, cannot
-be reached, or lacks a valid certificate where the policy asks for one; 2 for a wrong call.
+be reached, or lacks a valid certificate where the policy asks for one, or if it is not known because the time was over; 2 for a wrong call.
 
 With --json: "ok" goes with the exit code; "cause" is a key as in the log ("tls-version", "starttls-not-offered", ...) or empty;
 answers are "yes", "no" or "unknown"; times are RFC 3339. Each target has "hosts", each of these "addresses" with "versions",
-"key_exchanges", "post_quantum", "certificate" and "verdict".
+"key_exchanges", "post_quantum", "certificate" and "verdict", and "timed_out" if --timeout left some of it "unknown".
 
 Example: tlsrelay check example.org mx.example.net:25 [2001:db8::1]:465`
 }
@@ -81,6 +81,9 @@ func (c *checkCommand) check(ctx context.Context, checker *relay.Checker, target
 	case err != nil:
 		return err
 	}
+	if text := out.lateText(c.Timeout); text != "" {
+		fmt.Fprintln(std.err, text)
+	}
 	if advice := checker.Advice(); advice != "" {
 		fmt.Fprintln(std.err, advice)
 	}
@@ -94,12 +97,16 @@ type checkOutput struct {
 	color bool
 	done  int
 	wrong []string // targets
+	late  []string // addresses for which the time was too short
 }
 
 func (o *checkOutput) add(r *relay.CheckReport) error {
 	o.done++
 	if !r.Summary.Fine() {
 		o.wrong = append(o.wrong, r.Target.Text)
+	}
+	for _, at := range r.Late() {
+		o.late = append(o.late, at.String())
 	}
 	if o.json {
 		return relay.WriteCheckJSON(o.std.out, r)
@@ -108,6 +115,20 @@ func (o *checkOutput) add(r *relay.CheckReport) error {
 		fmt.Fprintln(o.std.out)
 	}
 	return relay.WriteCheckTable(o.std.out, r, o.color)
+}
+
+// lateText says for which addresses the time was too short; "" if for none.
+func (o *checkOutput) lateText(timeout time.Duration) string {
+	const most = 3
+	n := len(o.late)
+	if n == 0 {
+		return ""
+	}
+	names := strings.Join(o.late[:min(n, most)], ", ")
+	if n > most {
+		names += fmt.Sprintf(" and %d more", n-most)
+	}
+	return fmt.Sprintf("Not everything is known of %s: the time was over after %v. A longer --timeout may show the rest.", names, timeout)
 }
 
 // end says which targets of many are wrong.

@@ -9,14 +9,23 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// oddHosts are what a mail server does once it offered STARTTLS, and the client said so.
-var oddHosts = map[string]func(c net.Conn){
-	"alert40": func(c net.Conn) { goAhead(c); answerTLS(c, []byte{21, 3, 3, 0, 2, 2, 40}) },
-	"closes":  func(c net.Conn) { goAhead(c); answerTLS(c, nil) },
+// oddHosts are what a mail server does once it offered STARTTLS, and the client said so. n counts such connections, from 1
+// on.
+var oddHosts = map[string]func(c net.Conn, n int){
+	"alert40": func(c net.Conn, _ int) { goAhead(c); answerTLS(c, []byte{21, 3, 3, 0, 2, 2, 40}) },
+	"closes":  func(c net.Conn, _ int) { goAhead(c); answerTLS(c, nil) },
+	"tires": func(c net.Conn, n int) { // it refuses the first version that it is asked for, and then says no more
+		if goAhead(c); n == 1 {
+			answerTLS(c, []byte{21, 3, 3, 0, 2, 2, 70})
+			return
+		}
+		io.Copy(io.Discard, c)
+	},
 }
 
 func goAhead(c net.Conn) { io.WriteString(c, "220 2.0.0 go ahead\r\n") }
@@ -36,6 +45,7 @@ func scriptOddHost(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	var sessions sync.WaitGroup
+	var count atomic.Int32
 	sessions.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -45,7 +55,7 @@ func scriptOddHost(ts *testscript.TestScript, _ bool, args []string) {
 			sessions.Go(func() {
 				defer c.Close()
 				if offerSTARTTLS(c) {
-					act(c)
+					act(c, int(count.Add(1)))
 				}
 			})
 		}

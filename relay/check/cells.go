@@ -14,36 +14,47 @@ import (
 	"tlsrelay/tlspolicy/probe"
 )
 
-// versionsCell is "1.2 1.3", "only 1.0 1.1" where all are below any floor, "1.0 to 1.3" for three and more. Behind a version of which
-// it is not known whether it is offered stands a question mark, as in "1.2 1.3?"; "?" alone means that of none it is known.
+// versionsCell is "1.2 1.3", "only 1.0 1.1" where all are below any floor, "1.0 to 1.3" for three and more. Behind versions of which
+// it is not known whether they are offered stands a question mark, as in "1.2 1.3?"; "?" alone means that of none it is known.
 func versionsCell(r *probe.Result) string {
-	offered := r.Offered()
 	var names []string
-	unsure := 0
-	for _, v := range r.Versions {
-		switch v.Offered {
-		case probe.Yes:
-			names = append(names, v.Version.String())
-		case probe.Unknown:
-			unsure++
-			names = append(names, v.Version.String()+"?")
+	for rest := r.Versions; len(rest) > 0; {
+		n := 1 // so many in a row have the same answer
+		for n < len(rest) && rest[n].Offered == rest[0].Offered {
+			n++
 		}
+		switch rest[0].Offered {
+		case probe.Unknown:
+			if n == len(r.Versions) {
+				return "?"
+			}
+			names = append(names, versionNames(rest[:n], "?")...)
+		case probe.Yes:
+			names = append(names, versionNames(rest[:n], "")...)
+		}
+		rest = rest[n:]
 	}
-	last := len(offered) - 1
 	switch {
-	case unsure == len(r.Versions):
+	case len(r.Versions) == 0:
 		return "?"
 	case len(names) == 0:
 		return "none"
-	case last >= 2 && int(offered[last]-offered[0]) == last: // SSL 3.0 to TLS 1.3 have consecutive numbers
-		i := slices.Index(names, offered[0].String())
-		names = slices.Replace(names, i, i+last+1, offered[0].String()+" to "+offered[last].String())
+	case len(r.Offered()) > 0 && r.Reaches(tlspolicy.MinFloor) == probe.No:
+		names = slices.Insert(names, 0, "only")
 	}
-	text := strings.Join(names, " ")
-	if len(offered) > 0 && r.Reaches(tlspolicy.MinFloor) == probe.No {
-		return "only " + text
+	return strings.Join(names, " ")
+}
+
+// versionNames names versions in a row, each with a mark behind it; three and more by the first and the last.
+func versionNames(row []probe.Version, mark string) []string {
+	if last := len(row) - 1; last >= 2 {
+		return []string{row[0].Version.String() + " to " + row[last].Version.String() + mark}
 	}
-	return text
+	var names []string
+	for _, v := range row {
+		names = append(names, v.Version.String()+mark)
+	}
+	return names
 }
 
 func answerCell(a probe.Answer) string {

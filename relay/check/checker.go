@@ -185,12 +185,14 @@ func (c *Checker) address(ctx context.Context, t probe.Target, d tlspolicy.Decis
 	ctx, cancel := context.WithTimeout(ctx, c.o.PerAddress)
 	defer cancel()
 	a := Address{Addr: t.Addr, Result: c.o.Prober.Probe(ctx, t)}
+	certain := a.Result.STARTTLS == probe.No || belowFloor(a.Result, d)
 	var tried error
-	if a.Result.Trouble == "" && !belowFloor(a.Result, d) {
+	if a.Result.Trouble == "" && !certain {
 		tried = c.o.Prober.Try(ctx, t, d)
 	}
 	a.Verdict = judge(a.Result, d, tried, c.o.Way.trouble(t.Addr))
-	if ctx.Err() != nil && !a.Verdict.Passes {
+	if ctx.Err() != nil && !certain && !a.Verdict.Passes {
+		a.Late = true
 		a.Verdict = Verdict{Cause: queue.ConnectionTimeout.Key, Detail: "its answers took longer than " + duration(c.o.PerAddress)}
 	}
 	return a

@@ -94,11 +94,26 @@ func TestSlow(t *testing.T) {
 		w.wait = func(ctx context.Context) { <-ctx.Done() }
 		start := time.Now()
 		r := w.check(t, "d0.example")
-		if a := r.Hosts[0].Addresses[0]; time.Since(start) != time.Minute || a.short() != "cannot be reached: its answers took longer than 1 minute" {
+		if a := r.Hosts[0].Addresses[0]; time.Since(start) != time.Minute || a.short() != "not known: time is over" || a.Verdict.Detail != "its answers took longer than 1 minute" {
 			t.Errorf("%s after %v", a.short(), time.Since(start))
 		}
-		if r.Summary.Delivered || r.Summary.Cause != queue.ConnectionTimeout.Key {
-			t.Errorf("%+v", r.Summary)
+		if r.Summary.Delivered || r.Summary.Cause != queue.ConnectionTimeout.Key || len(r.Late()) != 1 || r.Late()[0].String() != "10.0.0.1:25" {
+			t.Errorf("%+v, late: %v", r.Summary, r.Late())
+		}
+	})
+}
+
+// TestSlowHandshake: where the time ends behind the probe, what it proved stands, and all else is open.
+func TestSlowHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := crowd(1, 1, 2)
+		w.probed["10.0.0.1"] = offers(tlspolicy.TLS10, tlspolicy.TLS10)
+		w.wait = func(ctx context.Context) { time.Sleep(59 * time.Second) }
+		w.slowTry = true
+		r := w.check(t, "d0.example")
+		if old, good := r.Hosts[0].Addresses[0], r.Hosts[0].Addresses[1]; old.Late || old.Verdict.Cause != tlspolicy.VersionBelowFloor.Key ||
+			!good.Late || good.Verdict.Passes || versionsCell(good.Result) != "1.2 1.3" {
+			t.Errorf("%+v, %+v", old, good)
 		}
 	})
 }

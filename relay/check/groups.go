@@ -43,7 +43,9 @@ type group struct {
 func failures(r *Report) []group {
 	var groups []group
 	add := func(who, cause, what string, whole bool) {
-		i := slices.IndexFunc(groups, func(g group) bool { return g.cause == cause && g.wholeHosts == whole })
+		i := slices.IndexFunc(groups, func(g group) bool {
+			return g.cause == cause && g.wholeHosts == whole && (g.what == tooSlow) == (what == tooSlow)
+		})
 		if i < 0 {
 			i, groups = len(groups), append(groups, group{cause: cause, what: what, wholeHosts: whole, all: len(r.Hosts)})
 		}
@@ -60,7 +62,7 @@ func failures(r *Report) []group {
 			add(h.Name, h.None.Cause, "cannot be found in the DNS", true)
 		}
 		whole := !slices.ContainsFunc(h.Addresses, func(a Address) bool {
-			return a.Verdict.Passes || a.Verdict.Cause != h.Addresses[0].Verdict.Cause
+			return a.Verdict.Passes || a.Verdict.Cause != h.Addresses[0].Verdict.Cause || a.Late != h.Addresses[0].Late
 		})
 		for _, a := range h.Addresses {
 			switch who := h.Name; {
@@ -111,7 +113,10 @@ func (g group) provider() string {
 // sentence says what fails, and who can change it. alone: nothing else takes the mail.
 func (g group) sentence(r *Report, alone bool) string {
 	s := upper(g.subject()) + " " + g.verb()
-	if !alone {
+	switch {
+	case !alone && g.what == tooSlow:
+		s += ", so it is not known whether mail goes there"
+	case !alone:
 		s += ", so no mail goes there"
 	}
 	switch todo := remedy(g.cause, r.Floor); {

@@ -50,6 +50,7 @@ type (
 		PostQuantum  string           `json:"post_quantum"`
 		BigHello     string           `json:"big_hello"`
 		Certificate  *certificateJSON `json:"certificate"`
+		TimedOut     bool             `json:"timed_out"` // before the verdict was certain: what is missing is "unknown"
 	}
 	versionJSON struct {
 		Version string `json:"version"`
@@ -100,7 +101,7 @@ func jsonOf(a Address) addressJSON {
 		Address: a.Addr.Addr().String(), Time: inUTC(a.Result.Time), Verdict: a.short(), Passes: a.Verdict.Passes, ClearText: a.Verdict.Clear,
 		Cause: a.Verdict.Cause, Detail: a.Verdict.Detail, STARTTLS: answer(a.Result.STARTTLS),
 		Versions: []versionJSON{}, KeyExchanges: []exchangeJSON{},
-		PostQuantum: answer(a.Result.PostQuantum), BigHello: answer(a.Result.BigHello),
+		PostQuantum: answer(a.Result.PostQuantum), BigHello: answer(a.Result.BigHello), TimedOut: a.Late,
 	}
 	for _, v := range a.Result.Versions {
 		out.Versions = append(out.Versions, versionJSON{v.Version.String(), answer(v.Offered), words(v.Seen)})

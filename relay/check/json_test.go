@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unicode"
 )
 
 // TestJSON reads each scene's JSON back: one line, and it says what the table says.
-func TestJSON(t *testing.T) {
+func TestJSON(t *testing.T) { synctest.Test(t, testJSON) }
+
+func testJSON(t *testing.T) {
 	for name, w := range scenes() {
 		r := w.check(t, "example.org")
 		var b strings.Builder
@@ -34,6 +37,9 @@ func TestJSON(t *testing.T) {
 				t.Errorf("%s: %+v", name, h)
 			}
 			for j, a := range h.Addresses {
+				if late := r.Hosts[i].Addresses[j].Late; a.TimedOut != late || late != strings.HasPrefix(a.Verdict, "not known: ") {
+					t.Errorf("%s: %+v", name, a)
+				}
 				if v := r.Hosts[i].Addresses[j].Verdict; a.Passes != v.Passes || a.Cause != v.Cause || a.Passes != (a.Cause == "") {
 					t.Errorf("%s: %+v", name, a)
 				}
@@ -55,7 +61,7 @@ func TestJSONNames(t *testing.T) {
 		`"verdict":"ok","passes":true,"clear_text":false,"cause":"","detail":"","starttls":"yes","versions":[{"version":"SSL 3.0","offered":"no",`,
 		`"key_exchanges":[],"post_quantum":"yes","big_hello":"yes","certificate":{"names":["mx1.example.org","mx2.example.org"],` +
 			`"issuer":"CN=R11,O=Let's Encrypt,C=US","not_before":"2026-01-30T12:00:00Z","not_after":"2026-05-01T12:00:00Z","key":"ECDSA P-256",` +
-			`"trusted":"yes","fits":"yes","problem":""}`,
+			`"trusted":"yes","fits":"yes","problem":""},"timed_out":false}`,
 		`"verdict":"below the floor: no mail","passes":false,"clear_text":false,"cause":"tls-version"`,
 		`"addresses_left_out":0}`, `"hosts_left_out":0}`,
 	} {

@@ -17,13 +17,13 @@ func judge(r *probe.Result, d tlspolicy.Decision, tried error, way *delivery.Rea
 		return Verdict{Passes: true, Clear: true}
 	case r.STARTTLS == probe.No:
 		return Verdict{Cause: tlspolicy.STARTTLSNotOffered.Key}
+	case belowFloor(r, d):
+		return Verdict{Cause: tlspolicy.VersionBelowFloor.Key}
 	case r.Trouble != "":
 		if way == nil {
 			return Verdict{Cause: queue.ConnectionLost.Key, Detail: words(r.Trouble)}
 		}
 		return Verdict{Cause: way.Outcome.Cause, Detail: words(way.Error())}
-	case belowFloor(r, d):
-		return Verdict{Cause: tlspolicy.VersionBelowFloor.Key}
 	case tried == nil:
 		return Verdict{Passes: true}
 	}
@@ -89,6 +89,8 @@ const maxTrouble = 60
 func (a Address) short() string {
 	v := a.Verdict
 	switch {
+	case a.Late:
+		return "not known: time is over"
 	case v.Clear:
 		return "no STARTTLS: mail goes in clear text"
 	case v.Passes && a.Result.Reaches(tlspolicy.TLS13) == probe.No:

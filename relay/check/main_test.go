@@ -21,13 +21,16 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // world is a made-up Internet. It is Mail and Prober.
 type world struct {
-	policy tlspolicy.Policy
-	hops   map[string][]delivery.Hop
-	none   map[string]queue.Outcome // of domains and of hosts
-	addrs  map[string][]string
-	probed map[string]*probe.Result // by address
-	tried  map[string]error
-	wait   func(context.Context) // before each answer; nil: none
+	policy  tlspolicy.Policy
+	hops    map[string][]delivery.Hop
+	none    map[string]queue.Outcome // of domains and of hosts
+	addrs   map[string][]string
+	probed  map[string]*probe.Result // by address
+	tried   map[string]error
+	stopped map[string]bool       // probes that last until their time is over
+	wait    func(context.Context) // before each answer; nil: none
+
+	slowTry bool // no handshake comes to an end
 }
 
 func (w *world) Hops(_ context.Context, domain string) ([]delivery.Hop, queue.Outcome) {
@@ -60,12 +63,19 @@ func (w *world) Probe(ctx context.Context, t probe.Target) *probe.Result {
 	if ctx.Err() != nil {
 		return &probe.Result{Target: t, Trouble: "stopped"}
 	}
+	if w.stopped[t.Addr.Addr().String()] {
+		<-ctx.Done()
+	}
 	r := *w.probed[t.Addr.Addr().String()]
 	r.Target, r.Time = t, epoch
 	return &r
 }
 
-func (w *world) Try(_ context.Context, t probe.Target, _ tlspolicy.Decision) error {
+func (w *world) Try(ctx context.Context, t probe.Target, _ tlspolicy.Decision) error {
+	if w.slowTry {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return w.tried[t.Addr.Addr().String()]
 }
 

@@ -7,8 +7,14 @@ import (
 	"tlsrelay/tlspolicy"
 )
 
+// tooSlow is what is said of an address of which nothing else is certain.
+const tooSlow = "did not answer everything in time"
+
 // failure says in a few words, with the verb for one host, what is wrong at an address.
 func failure(a Address, floor tlspolicy.Version) string {
+	if a.Late {
+		return tooSlow
+	}
 	switch a.Verdict.Cause {
 	case tlspolicy.VersionBelowFloor.Key:
 		if offered := a.Result.Offered(); len(offered) > 0 {

@@ -49,6 +49,23 @@ type Address struct {
 	Addr    netip.AddrPort
 	Result  *probe.Result
 	Verdict Verdict
+	Late    bool // the time for it was over before the verdict was certain; Result has what was found until then
+}
+
+// learnt reports whether there is anything to tell of what the address offers.
+func (a Address) learnt() bool { return len(a.Result.Versions) > 0 }
+
+// Late lists the addresses for which the time was too short.
+func (r *Report) Late() []netip.AddrPort {
+	var late []netip.AddrPort
+	for _, h := range r.Hosts {
+		for _, a := range h.Addresses {
+			if a.Late {
+				late = append(late, a.Addr)
+			}
+		}
+	}
+	return late
 }
 
 // Verdict says what would become of mail at one address.

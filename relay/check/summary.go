@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tlsrelay/queue"
@@ -26,6 +27,9 @@ func summarize(r *Report, lifetime time.Duration) Summary {
 		return s
 	}
 	s.Sentences = []string{fate(who, queue.ResultDeferred, lifetime) + "."}
+	if len(r.Late()) > 0 {
+		s.Sentences[0] = "Whether m" + strings.TrimPrefix(who, "M") + " would be delivered is not known."
+	}
 	for _, g := range failures(r) {
 		s.Sentences = append(s.Sentences, g.sentence(r, true))
 	}

@@ -96,7 +96,7 @@ func tableLines(r *Report) []line {
 		}
 		for _, a := range h.Addresses {
 			lines = append(lines, addressLine(a, r.Time))
-			if a.Result.Trouble == "" {
+			if a.learnt() {
 				lines[0].cells = columns
 			}
 			for _, note := range notes(a, r.Time) {
@@ -140,7 +140,7 @@ func hostTitle(h Host) string {
 
 func addressLine(a Address, now time.Time) line {
 	l := line{text: addressIndent + a.Addr.Addr().String(), row: true, end: a.short(), color: a.color()}
-	if a.Result.Trouble == "" {
+	if a.learnt() {
 		l.cells = []string{versionsCell(a.Result), answerCell(a.Result.PostQuantum), certificateCell(a.Result, now)}
 	}
 	return l

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -150,9 +151,14 @@ func (a answer) turnedDown() bool {
 	return a.lost == nil && !a.silent && !a.hello && !a.seen.NotTLS && !a.seen.Hello
 }
 
+// notAnswered is for questions that there was no time for, or not enough.
+const notAnswered = "not answered in time"
+
 // String says what was seen, in words of our own.
 func (a answer) String() string {
 	switch {
+	case errors.Is(a.lost, context.Canceled), errors.Is(a.lost, context.DeadlineExceeded):
+		return notAnswered
 	case a.lost != nil:
 		return "no connection"
 	case a.seen.Bytes == 0 && a.silent:

@@ -63,7 +63,11 @@ func (l *line) ask(h hello, certificate bool) answer {
 	}
 	defer closeIt()
 	conn.Write(h.record()) // whoever hangs up at once may have said why
-	return readAnswer(conn, certificate)
+	a := readAnswer(conn, certificate)
+	if err := l.ctx.Err(); err != nil && a.turnedDown() { // it was this side that hung up
+		return answer{lost: err}
+	}
+	return a
 }
 
 // insist asks, and where the answer tells nothing once more in another way, if that was not done too often: to wait again costs

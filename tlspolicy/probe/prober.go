@@ -93,7 +93,8 @@ func (p *Prober) Doubt(t Target) bool {
 }
 
 // Probe gives the Result for a target: a known one, or that of a probe, which it waits for. Callers for the same target share
-// one. When the context ends, the Result says so in its Trouble. Results are shared, too: nobody may change them.
+// one. When the context ends, the Result says so in its Trouble, and has what was found until then, unless others still wait for it.
+// Results are shared, too: nobody may change them.
 func (p *Prober) Probe(ctx context.Context, t Target) *Result {
 	t = t.key()
 	p.mu.Lock()
@@ -112,7 +113,9 @@ func (p *Prober) Probe(ctx context.Context, t Target) *Result {
 	case <-r.done:
 		return r.result
 	case <-ctx.Done():
-		p.leave(t, r)
+		if p.leave(t, r) {
+			return r.result
+		}
 		return &Result{Target: t, Time: p.opts.Now(), Trouble: stopped}
 	}
 }
@@ -142,11 +145,11 @@ func (p *Prober) start(t Target) *run {
 	return r
 }
 
-// leave is for a caller who waits no longer. The last one ends the probe.
-func (p *Prober) leave(t Target, r *run) {
+// leave is for a caller who waits no longer. The last one ends the probe, and hears so: there is a result then.
+func (p *Prober) leave(t Target, r *run) (last bool) {
 	p.mu.Lock()
 	r.waiting--
-	last := r.waiting == 0
+	last = r.waiting == 0
 	if last && p.runs[t] == r {
 		delete(p.runs, t)
 	}
@@ -155,6 +158,7 @@ func (p *Prober) leave(t Target, r *run) {
 		r.stop()
 		<-r.done
 	}
+	return last
 }
 
 // keep tells how long a result is good for.

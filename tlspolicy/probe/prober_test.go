@@ -136,6 +136,40 @@ func TestProbeIsShared(t *testing.T) {
 	})
 }
 
+// A probe that is stopped has what it found until then, and claims nothing of the rest.
+func TestStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var connections atomic.Int32
+		p := New(Options{Open: new(gauge).open(func(c net.Conn) {
+			switch connections.Add(1) {
+			case 1:
+				slow(c)
+			case 2:
+				c.Read(make([]byte, 4096))
+				time.Sleep(time.Hour)
+			}
+		})})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		r := p.Probe(ctx, target("192.0.2.1:25"))
+		if got := summary(r); got != "3.0? 1.0? 1.1? 1.2? 1.3- PQ- big?" || r.Trouble != stopped || r.STARTTLS != Yes || r.Time.IsZero() {
+			t.Errorf("%s: %+v", got, r)
+		}
+		for i, v := range r.Versions {
+			if (v.Seen == notAnswered) != (i < 4) {
+				t.Errorf("%s: seen %q", v.Version.Name(), v.Seen)
+			}
+		}
+		if n := connections.Load(); n != 2 {
+			t.Errorf("%d connections", n)
+		}
+		if _, known := p.Known(target("192.0.2.1:25")); known {
+			t.Error("half a result was kept")
+		}
+		time.Sleep(2 * time.Hour) // for the host
+	})
+}
+
 // What is certain is kept for hours, trouble for minutes, and nothing once a host has passed.
 func TestKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

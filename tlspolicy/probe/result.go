@@ -29,7 +29,7 @@ type Result struct {
 	Target
 	Time time.Time // when the probe ended
 
-	Trouble  string // why nothing could be asked: "connection refused", "STARTTLS is not offered"; "" when it could
+	Trouble  string // why nothing could be asked, or not all: "connection refused", "STARTTLS is not offered"; "" when it could
 	STARTTLS Answer // whether it is offered, or not needed
 
 	Versions    []Version // SSL 3.0 to TLS 1.3, the oldest first; nil when nothing could be asked

@@ -20,9 +20,12 @@ func (p *Prober) probe(ctx context.Context, t Target) *Result {
 		return r
 	}
 	defer done()
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	bounded, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	newSurvey(line{p: p, ctx: ctx, target: t}, r).run()
+	newSurvey(line{p: p, ctx: bounded, target: t}, r).run()
+	if ctx.Err() != nil && r.Trouble == "" {
+		r.Trouble = stopped
+	}
 	r.Time = p.opts.Now()
 	return r
 }
