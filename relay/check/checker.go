@@ -185,7 +185,7 @@ func (c *Checker) address(ctx context.Context, t probe.Target, d tlspolicy.Decis
 	ctx, cancel := context.WithTimeout(ctx, c.o.PerAddress)
 	defer cancel()
 	a := Address{Addr: t.Addr, Result: c.o.Prober.Probe(ctx, t)}
-	certain := a.Result.STARTTLS == probe.No || belowFloor(a.Result, d)
+	certain := a.Result.STARTTLS == probe.No || a.Result.Refused || belowFloor(a.Result, d)
 	var tried error
 	if a.Result.Trouble == "" && !certain {
 		tried = c.o.Prober.Try(ctx, t, d)

@@ -58,6 +58,8 @@ func TestJudge(t *testing.T) {
 		"refused, and no word why": {result: &probe.Result{Trouble: "gone"}, want: "connection-lost", short: "cannot be reached: gone"},
 		"unwilling": {result: &probe.Result{Trouble: "the server answers 554 go\x1b[2J"}, way: "remote-temporary", want: "remote-temporary",
 			short: "turns us away: the server answers 554 go?[2J"},
+		"STARTTLS refused for good": {result: &probe.Result{STARTTLS: probe.Yes, Refused: true, Trouble: "the server answers 502 no"}, level: tlspolicy.Opportunistic,
+			way: "starttls-refused", want: "starttls-refused", short: "STARTTLS refused: no mail"},
 		"STARTTLS refused": {result: &probe.Result{Trouble: "the server answers 454 later"}, way: "starttls-refused", want: "starttls-refused",
 			short: "STARTTLS refused: no mail"},
 	} {

@@ -77,7 +77,7 @@ func (d *Deliverer) ask(t probe.Target, on tlspolicy.Decision, failed tlspolicy.
 	if !known || r.Contradicts(on, failed) && d.opts.Prober.Doubt(t) {
 		d.opts.Prober.Ask(t)
 	}
-	if !known || r.Trouble != "" && r.STARTTLS != probe.No {
+	if !known || r.Trouble != "" && !learnt(r) {
 		return nil
 	}
 	return r
@@ -111,10 +111,10 @@ func testify(e *queue.Evidence, r *probe.Result) {
 	}
 }
 
-// learnt reports whether a probe knows what a server offers, if only that it is no TLS at all. Of a server that hangs up on whatever it
+// learnt reports whether a probe knows what a server offers, if only that it is no TLS at all, or that it refuses to begin. Of a server that hangs up on whatever it
 // is asked it does not.
 func learnt(r *probe.Result) bool {
-	return r.STARTTLS == probe.No || len(r.Offered()) > 0 || r.Reaches(tlspolicy.SSL30) == probe.No
+	return r.STARTTLS == probe.No || r.Refused || len(r.Offered()) > 0 || r.Reaches(tlspolicy.SSL30) == probe.No
 }
 
 // shownIn gives the certificate that was why a handshake failed.

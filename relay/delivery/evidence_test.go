@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,28 @@ func TestProbeSettlesTheCause(t *testing.T) {
 	n.opts.Prober = nil
 	r = report(t, n.opts, jobTo("a@dest.test"))
 	want(t, r.Outcomes[0], "deferred tls-handshake 4.7.5")
+}
+
+// refusing is a host that offers STARTTLS and answers it like this.
+func refusing(reply string) *mx {
+	return &mx{ehlo: []string{"STARTTLS"}, replies: map[string]string{"STARTTLS": reply}}
+}
+
+// A host that refuses STARTTLS to a probe, too, is proven to if it says that this is for good.
+func TestEvidenceOfRefusal(t *testing.T) {
+	for reply, proven := range map[string]bool{"502 5.5.1 not implemented": true, "454 4.7.0 TLS not available": false} {
+		host := refusing(reply).start(t, "127.0.0.11", "0")
+		n := newNetwork(t, 1, host.port())
+		target := probe.Target{Addr: netip.MustParseAddrPort(host.addr), Name: "mx1.dest.test", Anywhere: true}
+		o := &oracle{known: probe.New(probe.Options{Open: New(n.opts).Reach, Now: time.Now}).Probe(t.Context(), target)}
+		n.opts.Prober = o
+		r := report(t, n.opts, jobTo("a@dest.test"))
+		want(t, r.Outcomes[0], "deferred starttls-refused 4.7.4")
+		e := r.Evidence[0]
+		if e.Proven != proven || r.Outcomes[0].TLS.Proven != proven || e.Probed.IsZero() == proven || e.Offers != "" || o.doubts != 0 {
+			t.Errorf("%s: %+v, %d doubts", reply, e, o.doubts)
+		}
+	}
 }
 
 // What was proven stays so for a while when the probe is forgotten, unless attempts fail in another way.

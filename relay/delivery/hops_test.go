@@ -89,6 +89,10 @@ func TestReach(t *testing.T) {
 		"no STARTTLS": {(&mx{}).start(t, "127.0.0.1", "0").addr, true, "", "", probe.ErrNotOffered},
 		"unwilling": {(&mx{greet: "554 5.7.1 go\x1b[31m away"}).start(t, "127.0.0.1", "0").addr, true,
 			"remote-temporary", "the server answers 554 5.7.1 go?[31m away", nil},
+		"STARTTLS refused": {refusing("502 5.5.1 not implemented").start(t, "127.0.0.1", "0").addr, true,
+			"starttls-refused", "the server answers 502 5.5.1 not implemented", probe.ErrRefused},
+		"STARTTLS refused for now": {refusing("454 4.7.0 later").start(t, "127.0.0.1", "0").addr, true,
+			"starttls-refused", "the server answers 454 4.7.0 later", nil},
 		"silent": {silent.addr, true, "connection-lost", "the server did not answer in time before its greeting", os.ErrDeadlineExceeded},
 	} {
 		o := Options{Hostname: "relay.test", Policy: &tlspolicy.Policy{}, Now: time.Now, Timeouts: smtpclient.Timeouts{Greeting: 300 * time.Millisecond}}
@@ -100,6 +104,8 @@ func TestReach(t *testing.T) {
 		switch {
 		case tt.is != nil && !errors.Is(err, tt.is):
 			t.Errorf("%s: %v is not %v", name, err, tt.is)
+		case tt.is != probe.ErrRefused && errors.Is(err, probe.ErrRefused):
+			t.Errorf("%s: %v is for good", name, err)
 		case tt.cause == "":
 		case !errors.As(err, &reach), reach.Outcome.Cause != tt.cause, reach.Error() != tt.words:
 			t.Errorf("%s: %q %+v", name, err, reach)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 // Reach leads a new connection to the point where the server at t waits for a ClientHello, as an attempt would, and without a
 // word about mail. It is the way of a [probe.Prober]. The error is [probe.ErrNotOffered] where STARTTLS is not, and
-// else a [*ReachError].
+// else a [*ReachError], which is [probe.ErrRefused] where STARTTLS is refused for good.
 func (d *Deliverer) Reach(ctx context.Context, t probe.Target) (net.Conn, error) {
 	h := host{name: t.Name, port: t.Addr.Port()}
 	if t.Anywhere {
@@ -32,11 +33,20 @@ func (d *Deliverer) Reach(ctx context.Context, t probe.Target) (net.Conn, error)
 	if err != nil {
 		c.Quit(ctx)
 		if err != probe.ErrNotOffered {
-			err = &ReachError{sessionTrouble(err).Outcome, err}
+			err = &ReachError{sessionTrouble(err).Outcome, forGood(err)}
 		}
 		return nil, err
 	}
 	return ready, nil
+}
+
+// forGood adds [probe.ErrRefused] to the error of a server that refused STARTTLS for good.
+func forGood(err error) error {
+	var e *smtpclient.Error
+	if errors.As(err, &e) && e.Stage == smtpclient.StageSTARTTLS && e.Err == nil && e.Reply != nil && e.Reply.Code >= 500 {
+		return errors.Join(probe.ErrRefused, err)
+	}
+	return err
 }
 
 func askTLS(ctx context.Context, c *smtpclient.Conn, hello string) (net.Conn, error) {

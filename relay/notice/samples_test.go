@@ -113,6 +113,9 @@ func proven(cause string, kind queue.NoticeKind) queue.Notice {
 		r.Attempts, r.Last.End = 2, arrived.Add(15*time.Minute)
 	}
 	r.Last.TLS.Proven = true
+	if cause == "starttls-refused" { // 454 proves nothing
+		r.Last.Reply = "502 5.5.1 Command not implemented"
+	}
 	e := proofs[cause]
 	e.Host, e.Remote, e.Cause, e.Seen, e.Needed = r.Last.Host, r.Last.Remote, cause, r.Last.TLS.Seen, r.Last.TLS.Floor
 	e.Probed, e.Proven = arrived.Add(30*time.Second).UTC(), true

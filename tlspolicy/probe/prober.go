@@ -19,7 +19,7 @@ import (
 // Options says how a Prober works.
 type Options struct {
 	// Open leads a new connection to the point where the server waits for a ClientHello, within its context. The error is
-	// ErrNotOffered where STARTTLS is not.
+	// ErrNotOffered where STARTTLS is not, and ErrRefused where it is refused for good.
 	Open   func(context.Context, Target) (net.Conn, error)
 	Roots  *x509.CertPool   // to verify certificates against; nil: the system's
 	Now    func() time.Time // nil: time.Now
@@ -164,7 +164,7 @@ func (p *Prober) leave(t Target, r *run) (last bool) {
 // keep tells how long a result is good for.
 func (p *Prober) keep(r *Result) time.Duration {
 	switch {
-	case r.STARTTLS == No:
+	case r.STARTTLS == No, r.Refused:
 		return p.opts.Keep
 	case r.Trouble != "":
 		return min(keepTrouble, p.opts.Keep)

@@ -31,6 +31,7 @@ type Result struct {
 
 	Trouble  string // why nothing could be asked, or not all: "connection refused", "STARTTLS is not offered"; "" when it could
 	STARTTLS Answer // whether it is offered, or not needed
+	Refused  bool   // it is offered, and refused for good: see ErrRefused
 
 	Versions    []Version // SSL 3.0 to TLS 1.3, the oldest first; nil when nothing could be asked
 	Exchanges   []Exchange

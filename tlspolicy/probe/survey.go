@@ -72,8 +72,11 @@ func (s *survey) run() {
 // trouble ends a survey that has not begun.
 func (s *survey) trouble(err error) {
 	s.r.Trouble = words(err)
-	if errors.Is(err, ErrNotOffered) {
+	switch {
+	case errors.Is(err, ErrNotOffered):
 		s.r.STARTTLS = No
+	case errors.Is(err, ErrRefused):
+		s.r.STARTTLS, s.r.Refused = Yes, true
 	}
 }
 

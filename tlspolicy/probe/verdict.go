@@ -41,6 +41,9 @@ func (r *Result) Reaches(floor tlspolicy.Version) Answer {
 
 // Settle gives the cause that an attempt's cause turns out to be after the probe, and whether the probe alone proves it. Of a
 // handshake that failed without a reason it makes a clear cause; what it cannot prove it leaves as it is.
+//
+// Of a server that refuses STARTTLS it takes a permanent refusal for a proof, as the server itself says that to ask again is in vain
+// (RFC 5321 section 4.2.1). One that says 454 to the probe, too, says that it may pass: that two said so is no proof that a third will.
 func (r *Result) Settle(d tlspolicy.Decision, c tlspolicy.Cause) (cause tlspolicy.Cause, proven bool) {
 	switch c {
 	case tlspolicy.VersionBelowFloor, tlspolicy.NoCommonCipher, tlspolicy.HandshakeFailed:
@@ -50,6 +53,8 @@ func (r *Result) Settle(d tlspolicy.Decision, c tlspolicy.Cause) (cause tlspolic
 		return c, false
 	case tlspolicy.STARTTLSNotOffered:
 		return c, r.STARTTLS == No
+	case tlspolicy.STARTTLSRefused:
+		return c, r.Refused
 	}
 	return c, r.Certificate != nil && r.Certificate.shows(c, r)
 }
@@ -60,13 +65,18 @@ func (r *Result) Contradicts(d tlspolicy.Decision, c tlspolicy.Cause) bool {
 	switch c {
 	case tlspolicy.STARTTLSNotOffered:
 		return r.STARTTLS == Yes
-	case tlspolicy.STARTTLSRefused, tlspolicy.HandshakeFailed, tlspolicy.NoCommonCipher:
-		return r.STARTTLS == No
+	case tlspolicy.STARTTLSRefused:
+		return r.STARTTLS != Unknown && !r.Refused
+	case tlspolicy.HandshakeFailed, tlspolicy.NoCommonCipher:
+		return r.closed()
 	case tlspolicy.VersionBelowFloor:
-		return r.STARTTLS == No || r.Reaches(max(d.Floor, tlspolicy.MinFloor)) == Yes
+		return r.closed() || r.Reaches(max(d.Floor, tlspolicy.MinFloor)) == Yes
 	}
-	return r.STARTTLS == No || r.Reaches(max(d.Floor, tlspolicy.MinFloor)) == No // it came as far as the certificate
+	return r.closed() || r.Reaches(max(d.Floor, tlspolicy.MinFloor)) == No // it came as far as the certificate
 }
+
+// closed reports whether the server lets nobody begin a handshake.
+func (r *Result) closed() bool { return r.STARTTLS == No || r.Refused }
 
 // proof names why no handshake under the decision can succeed, if the probe shows that.
 func (r *Result) proof(d tlspolicy.Decision) (tlspolicy.Cause, bool) {

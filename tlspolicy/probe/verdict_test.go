@@ -1,10 +1,14 @@
 package probe
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"tlsrelay/tlspolicy"
 )
@@ -22,6 +26,8 @@ func TestContradicts(t *testing.T) {
 		return r
 	}
 	none := &Result{STARTTLS: No, Trouble: "STARTTLS is not offered"}
+	refuses := &Result{STARTTLS: Yes, Refused: true, Trouble: "the server answers 502 5.5.1 not implemented"}
+	later := &Result{Trouble: "the server answers 454 4.7.0 later"}
 	unclear := &Result{STARTTLS: Yes, Versions: []Version{{Version: tlspolicy.TLS12}, {Version: tlspolicy.TLS13, Offered: No}}}
 	strict := tlspolicy.Decision{Floor: tlspolicy.TLS13}
 	for _, tc := range []struct {
@@ -41,6 +47,14 @@ func TestContradicts(t *testing.T) {
 		{"unclear, a certificate", unclear, tlspolicy.Decision{}, tlspolicy.CertificateName, false},
 		{"no STARTTLS, as seen", none, tlspolicy.Decision{}, tlspolicy.STARTTLSNotOffered, false},
 		{"no STARTTLS, yet a handshake", none, tlspolicy.Decision{}, tlspolicy.HandshakeFailed, true},
+		{"STARTTLS refused, as seen", refuses, tlspolicy.Decision{}, tlspolicy.STARTTLSRefused, false},
+		{"STARTTLS refused, yet a handshake", refuses, tlspolicy.Decision{}, tlspolicy.HandshakeFailed, true},
+		{"STARTTLS refused, yet an old version", refuses, tlspolicy.Decision{}, tlspolicy.VersionBelowFloor, true},
+		{"STARTTLS refused, yet a certificate", refuses, tlspolicy.Decision{}, tlspolicy.CertificateName, true},
+		{"STARTTLS refused, yet not offered", refuses, tlspolicy.Decision{}, tlspolicy.STARTTLSNotOffered, true},
+		{"refused only then", offers(tlspolicy.TLS12), tlspolicy.Decision{}, tlspolicy.STARTTLSRefused, true},
+		{"no STARTTLS, yet it was refused", none, tlspolicy.Decision{}, tlspolicy.STARTTLSRefused, true},
+		{"refused for now, both times", later, tlspolicy.Decision{}, tlspolicy.STARTTLSRefused, false},
 		{"STARTTLS, but not then", offers(tlspolicy.TLS12), tlspolicy.Decision{}, tlspolicy.STARTTLSNotOffered, true},
 	} {
 		if got := tc.r.Contradicts(tc.on, tc.cause); got != tc.want {
@@ -49,6 +63,31 @@ func TestContradicts(t *testing.T) {
 	}
 	if trouble := (&Result{Trouble: "connection refused"}); trouble.Contradicts(strict, tlspolicy.VersionBelowFloor) {
 		t.Error("a probe that could not ask anything contradicts")
+	}
+}
+
+// A refusal of STARTTLS proves the cause if it is permanent: 454 says that it may pass, however often it is said.
+func TestSettleRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		open   error
+		proven bool
+		kept   time.Duration
+	}{
+		"permanent":   {fmt.Errorf("%w: 502 5.5.1", ErrRefused), true, keepDefault},
+		"temporary":   {errors.New("the server answers 454 4.7.0 later"), false, keepTrouble},
+		"not offered": {ErrNotOffered, false, keepDefault},
+	} {
+		p := New(Options{Open: func(context.Context, Target) (net.Conn, error) { return nil, tt.open }})
+		r := p.Probe(t.Context(), target("192.0.2.1:25"))
+		if cause, proven := r.Settle(tlspolicy.Decision{}, tlspolicy.STARTTLSRefused); cause != tlspolicy.STARTTLSRefused || proven != tt.proven {
+			t.Errorf("%s: %s, proven: %v", name, cause.Key, proven)
+		}
+		if cause, proven := r.Settle(tlspolicy.Decision{}, tlspolicy.HandshakeFailed); cause != tlspolicy.HandshakeFailed || proven {
+			t.Errorf("%s: a handshake is %s, proven: %v", name, cause.Key, proven)
+		}
+		if p.keep(r) != tt.kept || r.Trouble == "" {
+			t.Errorf("%s: kept for %v, trouble %q", name, p.keep(r), r.Trouble)
+		}
 	}
 }
 
