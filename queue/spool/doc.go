@@ -57,16 +57,19 @@
 //
 // # Rules
 //
-//   - A segment is made, synced and its name synced before a frame goes into it. A start never writes to an old one.
+//   - A segment is made, synced and its name synced before a frame goes into it. A start adds nothing to an old one. What it
+//     finds in the newest it writes once more to the same place, and syncs: a sync that failed leaves bytes that all can read and
+//     that no later sync takes to the disk. Until that is done nothing is removed.
 //   - Behind the frames of the newest segment zeros are written ahead, because bytes that were written before are synced in
 //     half the time. Zeros up to the end of the file are nothing, unless the next header says that the segment ends behind
 //     them: then they are damage. The file is cut off at its end when the writer leaves it.
-//   - After a failed write or sync a file is never written or synced again. The next segment's header says where the
+//   - After a failed write or sync a process never writes or syncs that file again. The next segment's header says where the
 //     failed one ends, so that the failed batch, which may be whole on disk, does not count. What is needed of the failed
 //     one is copied soon, and the segment with that header does not go before it.
 //   - A header passes over segments between the one that it follows and its own: they hold nothing that counts, and go
 //     before it does. Where the one that followed a segment is gone, that segment ends with its file.
-//   - A large text is synced, and its name, before the ACCEPT that names it. It is removed when the DONE is durable.
+//   - A large text is synced, and its name, before the ACCEPT that names it. It is removed when the DONE is durable; that of a
+//     failed ACCEPT, when the header is that says so.
 //   - A frame counts as a whole or not at all. One that does not check, with good ones behind it or in a segment whose
 //     end is known, is damage: a warning with file and offset, and left out. At the end of a segment whose end is not
 //     known it was never acknowledged, and is left out without alarm.
@@ -107,7 +110,8 @@
 //	new segment synced, no frame yet    its header                          the segment before it ends where it says;
 //	                                                                        the empty one is removed
 //	write or sync failed, next segment  the failed frame, in any state      a whole one counts although its caller was
-//	not yet synced                                                          told of a failure (see below)
+//	not yet synced                                                          told of a failure (see below), and is written
+//	                                                                        again
 //	next segment synced                 the failed frame, in any state      left out
 //	survivors of a segment copied, it   old and new ACCEPT of a message     the later one counts; the segment goes on
 //	is not yet unlinked                                                     being copied, and goes

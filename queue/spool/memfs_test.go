@@ -40,8 +40,24 @@ type memFS struct {
 type memFile struct {
 	data   []byte
 	synced []byte
+	dirty  [][2]int // from and to: what a sync has to write
 	bad    [2]int64 // reading from the first to before the second of these offsets fails
-	failed bool     // a write or sync failed: its pages are gone from the kernel's books, a later sync does nothing
+	failed *memDir  // the process for which a write or sync failed: what was dirty is not in the kernel's books any more
+}
+
+// fail is what a failed write or sync does: later ones write nothing of what was to be written, and all can still read it.
+func (f *memFile) fail(process *memDir) { f.failed, f.dirty = process, nil }
+
+// sync makes durable what is dirty, and the length.
+func (f *memFile) sync() {
+	durable := make([]byte, len(f.data))
+	copy(durable, f.synced)
+	for _, d := range f.dirty {
+		if to := min(d[1], len(f.data)); d[0] < to {
+			copy(durable[d[0]:to], f.data[d[0]:])
+		}
+	}
+	f.synced, f.dirty = durable, nil
 }
 
 const memSector = 16 // small, so that heads and records get torn too
@@ -132,8 +148,8 @@ func (f *memFile) powerCut(keep storetest.Keep, coin *rand.Rand) {
 		}
 		f.data = found
 	}
-	f.synced = slices.Clone(f.data)
-	f.failed = false
+	f.synced, f.dirty = slices.Clone(f.data), nil
+	f.failed = nil
 }
 
 // step counts one operation and reports the fault it meets. The caller holds mu.
@@ -183,14 +199,18 @@ func (d *memDir) Create(name string) (File, error) {
 	return &memHandle{d, f, true}, nil
 }
 
-func (d *memDir) Open(name string) (File, error) {
+func (d *memDir) Open(name string) (File, error) { return d.open(name, false) }
+
+func (d *memDir) Reopen(name string) (File, error) { return d.open(name, true) }
+
+func (d *memDir) open(name string, writing bool) (File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.names[name]
 	if f == nil {
 		return nil, fmt.Errorf("open %s: %w", name, fs.ErrNotExist)
 	}
-	return &memHandle{d, f, false}, nil
+	return &memHandle{d, f, writing}, nil
 }
 
 func (d *memDir) Rename(from, to string) error {
@@ -306,13 +326,16 @@ func (h *memHandle) WriteAt(p []byte, off int64) (int, error) {
 	err := h.dir.step(h.dir.life)
 	if err != nil {
 		p = p[:len(p)/2]
-		h.file.failed = true
 	}
 	if h.dir.life == h.dir.memFS.life {
 		if grow := int(off) + len(p) - len(h.file.data); grow > 0 {
 			h.file.data = append(h.file.data[:len(h.file.data):len(h.file.data)], make([]byte, grow)...)
 		}
 		copy(h.file.data[off:], p)
+		h.file.dirty = append(h.file.dirty, [2]int{int(off), int(off) + len(p)})
+		if err != nil {
+			h.file.fail(h.dir)
+		}
 	}
 	return len(p), err
 }
@@ -322,18 +345,18 @@ func (h *memHandle) Sync() error {
 	defer h.dir.mu.Unlock()
 	h.watch("synced")
 	if err := h.dir.step(h.dir.life); err != nil {
-		h.file.failed = true
+		if h.dir.life == h.dir.memFS.life {
+			h.file.fail(h.dir)
+		}
 		return err
 	}
-	if !h.file.failed {
-		h.file.synced = slices.Clone(h.file.data)
-	}
+	h.file.sync()
 	return nil
 }
 
 // watch notes the breach of a rule: after a failure a file is not touched again by the process that wrote it.
 func (h *memHandle) watch(what string) {
-	if h.file.failed && h.writing && h.dir.life == h.dir.memFS.life {
+	if h.file.failed == h.dir && h.writing && h.dir.life == h.dir.memFS.life {
 		h.dir.abuse = fmt.Errorf("a file was %s after a failure", what)
 	}
 }

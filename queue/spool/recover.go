@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -172,7 +173,7 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	if seal != 0 {
 		limit = min(size, seal)
 	} else if !s.thorough { // then a relay may be using the spool, which syncs by itself
-		s.syncFound(g, f)
+		s.secureFound(g)
 	}
 	w := window{file: f, size: limit, buf: buf[:0]}
 	g.digests = []byte{}
@@ -209,14 +210,36 @@ func (s *Store) blankBehind(g *segment) bool {
 	return w.blank(g.end)
 }
 
-// syncFound makes durable what a start finds in the newest segment: the last frames may be in the kernel's memory only. If it
+// secureFound makes durable what a start finds in the newest segment: the last frames may be in the kernel's memory only. If it
 // cannot, nothing must be removed on their word: a notice in them and the message it speaks of could both be lost.
-func (s *Store) syncFound(g *segment, f File) {
-	if err := f.Sync(); err != nil {
+func (s *Store) secureFound(g *segment) {
+	if err := s.writeAgain(g); err != nil {
 		s.keepAll.Store(true)
-		s.log.Error("spool: could not sync a segment; space comes back only after a restart",
+		s.log.Error("spool: could not make sure of what was written last; space comes back only after a restart",
 			"file", g.name(), "error", err)
 	}
+}
+
+// writeAgain writes what stands in a segment to where it stands, and syncs. A sync alone would lie after one that failed in the
+// process before: all can read what that one should have written, but the kernel takes it for written. What cannot be read is
+// on no way to the disk either. Zeros stood there before.
+func (s *Store) writeAgain(g *segment) (err error) {
+	f, err := s.dir.Reopen(g.name())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	page := make([]byte, sectorSize)
+	for off := int64(0); off < g.size; off += sectorSize {
+		b := page[:min(sectorSize, g.size-off)]
+		if n, _ := f.ReadAt(b, off); n < len(b) || bytes.Equal(b, zeros[:n]) {
+			continue
+		}
+		if _, err := f.WriteAt(b, off); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
 }
 
 func (s *Store) replayFrame(g *segment, frame []digest) {

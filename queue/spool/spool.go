@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -58,6 +59,7 @@ type Store struct {
 	index     index
 	texts     map[queue.ID]uint64 // files of their own
 	deadTexts []uint64            // to be removed
+	unsealed  bool                // a batch failed, and no header says yet that it does not count: the next start may find it whole
 	claims    map[queue.JobKey]claim
 	lastToken queue.Token
 	segments  []*segment // by age; the last one is written, or sealed after a fault
@@ -159,11 +161,7 @@ func (s *Store) start() error {
 	for n > 0 && s.segments[n-1].useless() { // of starts that stored nothing
 		n--
 	}
-	unused := s.segments[n:]
-	s.segments = s.segments[:n:n]
-	for _, g := range unused {
-		delete(s.bySeq, g.seq)
-	}
+	unused := slices.Clone(s.segments[n:])
 	if err := s.rotate(0); isFull(err) {
 		s.log.Error("spool: the disk is full, nothing can be stored", "error", err)
 		return nil
@@ -177,9 +175,11 @@ func (s *Store) start() error {
 // clean removes what earlier processes left. Failures are told of and lived with.
 func (s *Store) clean(l listing, unused []*segment) {
 	for _, g := range unused { // only now: their headers said where the last used segment ends
-		if err := s.dir.Remove(g.name()); err != nil {
-			s.log.Warn("spool: could not remove an unused segment", "file", g.name(), "error", err)
+		if err := s.dir.Remove(g.name()); err != nil { // it goes later, and before the new one, which passes it over
+			s.log.Warn("spool: could not remove an unused segment, trying again later", "file", g.name(), "error", err)
+			continue
 		}
+		s.strike(g)
 	}
 	for _, seq := range l.hints {
 		if s.segment(seq) == nil {

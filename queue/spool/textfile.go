@@ -72,7 +72,20 @@ func (t *textFile) discard() {
 	if !t.finished {
 		t.out.file.Close()
 	}
-	t.store.removeText(t.number)
+	t.store.dropText(t.number)
+}
+
+// dropText removes a text that no message has, but not before it is certain that no start finds one that has it.
+func (s *Store) dropText(number uint64) {
+	s.mu.Lock()
+	later := s.unsealed
+	if later {
+		s.deadTexts = append(s.deadTexts, number)
+	}
+	s.mu.Unlock()
+	if !later {
+		s.removeText(number)
+	}
 }
 
 func (s *Store) removeText(number uint64) {

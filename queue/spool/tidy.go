@@ -60,10 +60,11 @@ func (s *Store) quitting() bool {
 
 // removeTexts removes the texts of messages that are done. Those left by a process that died are found at its next start.
 func (s *Store) removeTexts() {
-	if s.keepAll.Load() {
+	s.mu.Lock()
+	if s.unsealed || s.keepAll.Load() {
+		s.mu.Unlock()
 		return
 	}
-	s.mu.Lock()
 	dead := s.deadTexts
 	s.deadTexts = nil
 	s.mu.Unlock()

@@ -150,7 +150,7 @@ func (s *Store) abandon(cause error) {
 	s.file.Close()
 	s.file = nil
 	s.mu.Lock()
-	s.active().overrun = true
+	s.active().overrun, s.unsealed = true, true
 	s.mu.Unlock()
 	s.dropUseless()
 	if err := s.rotate(0); err != nil {
@@ -195,7 +195,7 @@ func (s *Store) rotate(size int64) error {
 		s.ahead = f.size // nothing is written ahead where that might fill the disk
 	}
 	s.mu.Lock()
-	s.capacity = f.size
+	s.capacity, s.unsealed = f.size, false
 	s.segments = append(s.segments, g)
 	s.bySeq[g.seq] = g
 	s.mu.Unlock()

@@ -114,7 +114,11 @@ func (w *walk) next() {
 	case !w.doomed:
 		w.faulty = true
 		fault := []error{syscall.EIO, syscall.ENOSPC}[w.dice.IntN(2)]
-		w.machine.Fail(w.machine.Ops()+w.dice.IntN(12), 1+w.dice.IntN(4), fault)
+		times := 1 + w.dice.IntN(4)
+		if w.dice.IntN(2) == 0 {
+			times = -1 // until somebody mends it
+		}
+		w.machine.Fail(w.machine.Ops()+w.dice.IntN(12), times, fault)
 	}
 }
 
@@ -167,15 +171,19 @@ func (w *walk) commit(b *queue.Batch, after func()) {
 	case !w.alone:
 		w.stopped, w.doubt = true, after
 		return
-	case w.faulty:
+	case w.faulty && w.dice.IntN(2) == 0:
 		w.recoverFault(b)
 		return
-	case !w.doomed:
+	case w.faulty: // the process ends, as the disk is
+		w.store.Close()
+		w.heal()
+	case w.doomed:
+		w.machine.PowerCut(Keep(w.dice.IntN(3)))
+		w.store.Close()
+		w.doomed = false
+	default:
 		w.Fatalf("step %d: %v", w.step, err)
 	}
-	w.machine.PowerCut(Keep(w.dice.IntN(3)))
-	w.store.Close()
-	w.doomed = false
 	w.open()
 	if before := w.difference(); before != "" {
 		after() // it happened although nobody was told
