@@ -169,6 +169,7 @@ func (w *walk) commit(b *queue.Batch, after func()) {
 		after()
 		return
 	case !w.alone:
+		w.powerless(err)
 		w.stopped, w.doubt = true, after
 		return
 	case w.faulty && w.dice.IntN(2) == 0:
@@ -189,6 +190,13 @@ func (w *walk) commit(b *queue.Batch, after func()) {
 		after() // it happened although nobody was told
 	}
 	w.compare()
+}
+
+// powerless checks that an error comes from the power cut, the only fault that walks at once meet.
+func (w *walk) powerless(err error) {
+	if !errors.Is(err, errPower) {
+		w.Errorf("step %d: %v", w.step, err)
+	}
 }
 
 // recoverFault checks that the store goes on after it refused b.
@@ -231,6 +239,7 @@ func (w *walk) put() {
 func (w *walk) noText(err error) {
 	switch {
 	case !w.alone:
+		w.powerless(err)
 		w.stopped, w.doubt = true, func() {}
 	case w.faulty:
 		w.recoverFault(&queue.Batch{})
