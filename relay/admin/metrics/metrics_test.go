@@ -108,7 +108,7 @@ func TestEvents(t *testing.T) {
 		"attempt":         {func(m *Metrics) { m.Attempt(time.Minute) }, map[string]float64{"tlsrelay_attempt_duration_seconds_count": 1, "tlsrelay_attempt_duration_seconds_sum": 60}},
 		"failure notice":  {func(m *Metrics) { m.Notice(queue.NoticeFailure) }, map[string]float64{`tlsrelay_notices_total{kind="failure"}`: 1}},
 		"delay notice":    {func(m *Metrics) { m.Notice(queue.NoticeDelay) }, map[string]float64{`tlsrelay_notices_total{kind="delay"}`: 1}},
-		"relayed notice":  {func(m *Metrics) { m.Notice(queue.NoticeRelayed) }, map[string]float64{`tlsrelay_notices_total{kind="success"}`: 1}},
+		"relayed notice":  {func(m *Metrics) { m.Notice(queue.NoticeRelayed) }, map[string]float64{`tlsrelay_notices_total{kind="relayed"}`: 1}},
 		"no such command": {func(m *Metrics) { m.Refused("b@dest.example", true) }, map[string]float64{}},
 		"no such cause": {func(m *Metrics) { m.Result(queue.ResultFailed, &queue.Outcome{Cause: "b@dest.example"}, 0) },
 			map[string]float64{`tlsrelay_delivery_results_total{cause="",result="failed"}`: 1}},

@@ -102,13 +102,14 @@ func newDelivered(with promauto.Factory) map[session]prometheus.Counter {
 func newNotices(with promauto.Factory) map[queue.NoticeKind]prometheus.Counter {
 	vec := with.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "notices_total",
-		Help: "Notices to senders: failure (mail was given up), delay (it is late), success (they asked to hear of it; kind=relayed in the log).",
+		Help: "Notices to senders, as msg=notice in the log: failure (mail was given up), delay (it is late), relayed (it went to a server " +
+			"that gives no such notice itself).",
 	}, []string{"kind"})
-	return map[queue.NoticeKind]prometheus.Counter{
-		queue.NoticeFailure: vec.WithLabelValues("failure"),
-		queue.NoticeDelay:   vec.WithLabelValues("delay"),
-		queue.NoticeRelayed: vec.WithLabelValues("success"),
+	all := map[queue.NoticeKind]prometheus.Counter{}
+	for _, kind := range []queue.NoticeKind{queue.NoticeFailure, queue.NoticeDelay, queue.NoticeRelayed} {
+		all[kind] = vec.WithLabelValues(kind.String())
 	}
+	return all
 }
 
 // Result implements [queue.Tally].
