@@ -172,7 +172,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			}
 		}
 		sum, damage := checkDamage(t, dir)
-		if len(damage) != 1 || sum.Messages != messages || sum.Files != 2 {
+		if len(damage) != 1 || sum.Messages != messages || sum.Files != 3 {
 			t.Fatalf("damage at %d: %+v, %v", at, sum, damage)
 		}
 		got := damage[0]
@@ -195,6 +195,7 @@ func TestCheckFindsDamage(t *testing.T) {
 // A batch that was being written when the process died was never acknowledged: no damage.
 func TestCheckTornTail(t *testing.T) {
 	dir, file, frames := onDisk(t, 3)
+	must(t, os.Remove(filepath.Join(dir, segmentName(2)))) // it says where the log ends
 	path := filepath.Join(dir, file)
 	whole, err := os.ReadFile(path)
 	must(t, err)
@@ -210,7 +211,7 @@ func TestCheckUnreadableFile(t *testing.T) {
 	dir, file, _ := onDisk(t, 1)
 	must(t, os.Mkdir(filepath.Join(dir, segmentName(7)), 0o700))
 	sum, damage := checkDamage(t, dir)
-	if sum.Messages != 1 || sum.Files != 2 || len(damage) != 1 || damage[0].File != segmentName(7) || damage[0].Bytes != 0 {
+	if sum.Messages != 1 || sum.Files != 3 || len(damage) != 1 || damage[0].File != segmentName(7) || damage[0].Bytes != 0 {
 		t.Errorf("%+v, %v", sum, damage)
 	}
 	path := filepath.Join(dir, file)

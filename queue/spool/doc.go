@@ -31,7 +31,7 @@
 // is a header of 64 bytes, then frames without gaps:
 //
 //	 0  "TLRSPOOL"                  32  number of the segment before this one, 0: none (4)
-//	 8  version (4): 2              36  zero (4)
+//	 8  version (4): 2              36  1 if that one was found by a start, else 0 (1), zero (3)
 //	12  zero (4)                    40  where that one ends (8); 64 if there is none: all before
 //	                                    this one held nothing
 //	16  number of this segment (4)  48  zero (12)
@@ -57,9 +57,11 @@
 //
 // # Rules
 //
-//   - A segment is made, synced and its name synced before a frame goes into it. A start adds nothing to an old one. What it
-//     finds in the newest it writes once more to the same place, and syncs: a sync that failed leaves bytes that all can read and
-//     that no later sync takes to the disk. Until that is done nothing is removed.
+//   - A segment is made, synced and its name synced before a frame goes into it. A start never writes to an old one.
+//   - A process that ends in order makes one more segment, whose header says where the last one ended. Without that the newest is
+//     unsure: after a failed sync all can read what it should have written, and no later sync takes that to the disk, not even if it
+//     is written there again (Linux, ext4). A start copies what is needed of it before anything else goes, and the header that comes
+//     after it says that it was found so, until it is gone.
 //   - Behind the frames of the newest segment zeros are written ahead, because bytes that were written before are synced in
 //     half the time. Zeros up to the end of the file are nothing, unless the next header says that the segment ends behind
 //     them: then they are damage. The file is cut off at its end when the writer leaves it.
@@ -110,9 +112,10 @@
 //	new segment synced, no frame yet    its header                          the segment before it ends where it says;
 //	                                                                        the empty one is removed
 //	write or sync failed, next segment  the failed frame, in any state      a whole one counts although its caller was
-//	not yet synced                                                          told of a failure (see below), and is written
-//	                                                                        again
+//	not yet synced                                                          told of a failure (see below), and is copied
 //	next segment synced                 the failed frame, in any state      left out
+//	a start copies what it found        that and a part of the copies       copied again
+//	stopped in order                    a header alone in a segment         the one before is whole; the empty one is removed
 //	survivors of a segment copied, it   old and new ACCEPT of a message     the later one counts; the segment goes on
 //	is not yet unlinked                                                     being copied, and goes
 //	segment unlinked, directory not     the segment or not                  read again, all in it outdated or ended by

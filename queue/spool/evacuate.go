@@ -37,7 +37,7 @@ func (s *Store) evacuate(g *segment) error {
 	s.mu.RLock()
 	needed, live := g.needed(), g.live
 	s.mu.RUnlock()
-	if needed == 0 {
+	if needed == 0 && !g.unsure {
 		return nil
 	}
 	if s.lacksSpare() && s.room() < needed+moveReserve {
@@ -196,7 +196,7 @@ func (e *evacuation) readText(v *view, t text) ([]byte, error) {
 	return b, nil
 }
 
-// grave takes a DONE or DELETE along while another segment may hold the ACCEPT that it ends.
+// grave takes a DONE or DELETE along while another segment may hold the ACCEPT that it ends, or this one without the record.
 func (e *evacuation) grave(d *digest) {
 	if !e.graves {
 		return
@@ -206,8 +206,11 @@ func (e *evacuation) grave(d *digest) {
 	refs := slices.DeleteFunc(slices.Clone(d.refs), func(seq uint32) bool {
 		return seq == e.seg.seq || e.segment(seq) == nil
 	})
+	e.buried += int64(len(refs)) * int64(d.size)
+	if e.seg.unsure { // where the record may be lost, and the ACCEPT before it not
+		refs = append(refs, e.seg.seq)
+	}
 	if len(refs) > 0 {
-		e.buried += int64(len(refs)) * int64(d.size)
 		e.add(move{kind: d.kind, id: d.id, refs: refs, record: appendEnd(nil, d.kind, d.id, refs)})
 	}
 }

@@ -15,7 +15,6 @@ type Dir interface {
 	List() ([]string, error)                // all names, in any order
 	Create(name string) (File, error)       // a new file, for reading and writing; an existing name is an error
 	Open(name string) (File, error)         // an existing regular file, for reading
-	Reopen(name string) (File, error)       // the same, for reading and writing
 	Truncate(name string, size int64) error // also gives back space allocated behind size
 	Rename(from, to string) error
 	Remove(name string) error

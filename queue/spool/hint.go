@@ -69,7 +69,7 @@ func (s *Store) writeHints() {
 		s.mu.RLock()
 		now := *g
 		s.mu.RUnlock()
-		if now.digests == nil || now.damaged || now.unreadable || now.empty() || s.quitting() {
+		if now.digests == nil || now.damaged || now.unreadable || now.unsure || now.empty() || s.quitting() {
 			continue
 		}
 		if err := s.writeHint(&now); err != nil {

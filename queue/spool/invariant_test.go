@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tlsrelay/queue"
 )
 
@@ -143,8 +145,8 @@ func (s *checked) checkStart() {
 	o.tidyOnce()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if got, want := o.ids(), s.ids(); !slices.Equal(got, want) {
-		s.machine.t.Errorf("a start finds %v, want %v", got, want)
+	if diff := cmp.Diff(s.ids(), o.ids()); diff != "" {
+		s.machine.t.Errorf("what a start finds (-want +got):\n%s", diff)
 	}
 }
 

@@ -40,24 +40,18 @@ type memFS struct {
 type memFile struct {
 	data   []byte
 	synced []byte
-	dirty  [][2]int // from and to: what a sync has to write
 	bad    [2]int64 // reading from the first to before the second of these offsets fails
-	failed *memDir  // the process for which a write or sync failed: what was dirty is not in the kernel's books any more
+	failed *memDir  // the process for which a write or sync failed, see fail
 }
 
-// fail is what a failed write or sync does: later ones write nothing of what was to be written, and all can still read it.
-func (f *memFile) fail(process *memDir) { f.failed, f.dirty = process, nil }
+// fail is what a failed write or sync does: all can read what was written, and no sync to come writes it, not even if it is written once
+// more to the same place. Linux does that (TestSyncThatFailed of relay/crashtest).
+func (f *memFile) fail(process *memDir) { f.failed = process }
 
-// sync makes durable what is dirty, and the length.
 func (f *memFile) sync() {
-	durable := make([]byte, len(f.data))
-	copy(durable, f.synced)
-	for _, d := range f.dirty {
-		if to := min(d[1], len(f.data)); d[0] < to {
-			copy(durable[d[0]:to], f.data[d[0]:])
-		}
+	if f.failed == nil {
+		f.synced = slices.Clone(f.data)
 	}
-	f.synced, f.dirty = durable, nil
 }
 
 const memSector = 16 // small, so that heads and records get torn too
@@ -148,7 +142,7 @@ func (f *memFile) powerCut(keep storetest.Keep, coin *rand.Rand) {
 		}
 		f.data = found
 	}
-	f.synced, f.dirty = slices.Clone(f.data), nil
+	f.synced = slices.Clone(f.data)
 	f.failed = nil
 }
 
@@ -199,18 +193,14 @@ func (d *memDir) Create(name string) (File, error) {
 	return &memHandle{d, f, true}, nil
 }
 
-func (d *memDir) Open(name string) (File, error) { return d.open(name, false) }
-
-func (d *memDir) Reopen(name string) (File, error) { return d.open(name, true) }
-
-func (d *memDir) open(name string, writing bool) (File, error) {
+func (d *memDir) Open(name string) (File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.names[name]
 	if f == nil {
 		return nil, fmt.Errorf("open %s: %w", name, fs.ErrNotExist)
 	}
-	return &memHandle{d, f, writing}, nil
+	return &memHandle{d, f, false}, nil
 }
 
 func (d *memDir) Rename(from, to string) error {
@@ -332,7 +322,6 @@ func (h *memHandle) WriteAt(p []byte, off int64) (int, error) {
 			h.file.data = append(h.file.data[:len(h.file.data):len(h.file.data)], make([]byte, grow)...)
 		}
 		copy(h.file.data[off:], p)
-		h.file.dirty = append(h.file.dirty, [2]int{int(off), int(off) + len(p)})
 		if err != nil {
 			h.file.fail(h.dir)
 		}

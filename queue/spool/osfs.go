@@ -113,11 +113,8 @@ func (d *osDir) Create(name string) (File, error) {
 	return d.open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
-func (d *osDir) Open(name string) (File, error)   { return d.regular(name, os.O_RDONLY) }
-func (d *osDir) Reopen(name string) (File, error) { return d.regular(name, os.O_RDWR) }
-
-func (d *osDir) regular(name string, flags int) (File, error) {
-	f, err := d.open(name, flags|syscall.O_NONBLOCK) // a FIFO must not hang the start
+func (d *osDir) Open(name string) (File, error) {
+	f, err := d.open(name, os.O_RDONLY|syscall.O_NONBLOCK) // a FIFO must not hang the start
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +53,7 @@ func (s *Store) recover(l listing) error {
 		if s.blankBehind(g) {
 			g.size = g.end
 		}
-		g.overrun = g.size > g.end
+		g.overrun = g.size > g.end || g.unsure
 	}
 	if slices.ContainsFunc(s.segments, func(g *segment) bool { return g.unreadable }) {
 		s.keepAll.Store(true) // what stands elsewhere may speak of messages in it
@@ -96,6 +95,8 @@ func (s *Store) seal(seals map[uint32]int64, h header) {
 		seals[g.seq] = h.prevEnd
 		if g.seq < h.prevSeq {
 			seals[g.seq] = unknownSeal
+		} else {
+			g.unsure = h.prevUnsure
 		}
 		return
 	}
@@ -143,7 +144,7 @@ func (s *Store) readHeader(seq uint32) (*segment, header, error) {
 // replayHint applies what the hint of a segment says, and reports whether there is a good one. Where the end of the
 // segment is not known, records may stand behind those in the hint.
 func (s *Store) replayHint(g *segment, seal int64) bool {
-	if seal == 0 || g.damaged {
+	if seal == 0 || g.damaged || g.unsure {
 		return false
 	}
 	digests, end, err := readHint(s.dir, g)
@@ -172,8 +173,6 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	size, limit := g.size, g.size
 	if seal != 0 {
 		limit = min(size, seal)
-	} else if !s.thorough { // then a relay may be using the spool, which syncs by itself
-		s.secureFound(g)
 	}
 	w := window{file: f, size: limit, buf: buf[:0]}
 	g.digests = []byte{}
@@ -185,6 +184,8 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 	case seal == 0 && tail != nil && w.faulty: // what cannot be read today may be mail that can be read tomorrow
 		g.end = size
 		s.report(g, *tail)
+	case g.unsure && (seal > size || tail != nil):
+		s.log.Info("spool: left out what a failed sync had not written", "file", g.name(), "offset", end)
 	case seal > size:
 		s.report(g, region{from: end, to: seal, why: fmt.Errorf("the file is cut off at %d", size)})
 	case seal != 0 && tail != nil:
@@ -193,6 +194,7 @@ func (s *Store) replay(g *segment, seal int64, buf []byte) []byte {
 		s.log.Info("spool: left out a batch that was not complete when the process ended",
 			"file", g.name(), "offset", tail.from, "bytes", tail.to-tail.from)
 	}
+	g.unsure = g.unsure || seal == 0 && !g.empty()
 	return w.buf
 }
 
@@ -208,38 +210,6 @@ func (s *Store) blankBehind(g *segment) bool {
 	defer f.Close()
 	w := window{file: f, size: g.size}
 	return w.blank(g.end)
-}
-
-// secureFound makes durable what a start finds in the newest segment: the last frames may be in the kernel's memory only. If it
-// cannot, nothing must be removed on their word: a notice in them and the message it speaks of could both be lost.
-func (s *Store) secureFound(g *segment) {
-	if err := s.writeAgain(g); err != nil {
-		s.keepAll.Store(true)
-		s.log.Error("spool: could not make sure of what was written last; space comes back only after a restart",
-			"file", g.name(), "error", err)
-	}
-}
-
-// writeAgain writes what stands in a segment to where it stands, and syncs. A sync alone would lie after one that failed in the
-// process before: all can read what that one should have written, but the kernel takes it for written. What cannot be read is
-// on no way to the disk either. Zeros stood there before.
-func (s *Store) writeAgain(g *segment) (err error) {
-	f, err := s.dir.Reopen(g.name())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	page := make([]byte, sectorSize)
-	for off := int64(0); off < g.size; off += sectorSize {
-		b := page[:min(sectorSize, g.size-off)]
-		if n, _ := f.ReadAt(b, off); n < len(b) || bytes.Equal(b, zeros[:n]) {
-			continue
-		}
-		if _, err := f.WriteAt(b, off); err != nil {
-			return err
-		}
-	}
-	return f.Sync()
 }
 
 func (s *Store) replayFrame(g *segment, frame []digest) {

@@ -34,7 +34,8 @@ type segment struct {
 	damaged    bool     // something here could not be read: set aside in the end, not unlinked
 	unreadable bool     // the file could not be opened or read at all: stays where it is
 	kept       bool     // survivors cannot be copied away: no more tries in this run
-	overrun    bool     // a failed batch stands behind the end: to go, and before the next segment, which says that it does not count
+	unsure     bool     // a start found what is here, and it may not be on the disk, see makeSure
+	overrun    bool     // a failed batch stands behind the end, or may: to go, and before the next segment, which says what counts
 
 	// graves counts the bytes of DONE and DELETE records here, by the other segment whose outdated ACCEPT they end. They
 	// must not go before that segment has.
@@ -96,8 +97,9 @@ type header struct {
 	marker marker
 	// The segment before this one ended at prevEnd when this one was made. What lies behind is a batch whose write or sync
 	// failed: its callers were told so, and it must not come back.
-	prevSeq uint32 // 0: there was none, or it could not be read
-	prevEnd int64  // 0: not known; headerSize if there was none: all before this one held nothing
+	prevSeq    uint32 // 0: there was none, or it could not be read
+	prevUnsure bool   // it was as a start had found it
+	prevEnd    int64  // 0: not known; headerSize if there was none: all before this one held nothing
 }
 
 func (h header) encode() []byte {
@@ -107,6 +109,9 @@ func (h header) encode() []byte {
 	binary.LittleEndian.PutUint32(b[16:], h.seq)
 	copy(b[24:], h.marker[:])
 	binary.LittleEndian.PutUint32(b[32:], h.prevSeq)
+	if h.prevUnsure {
+		b[36] = 1
+	}
 	binary.LittleEndian.PutUint64(b[40:], uint64(h.prevEnd))
 	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], crcTable))
 	return b
@@ -132,7 +137,7 @@ func parseHeader(b []byte) (header, error) {
 	return header{
 		seq:     binary.LittleEndian.Uint32(b[16:]),
 		marker:  marker(b[24:32]),
-		prevSeq: binary.LittleEndian.Uint32(b[32:]),
+		prevSeq: binary.LittleEndian.Uint32(b[32:]), prevUnsure: b[36] != 0,
 		prevEnd: int64(binary.LittleEndian.Uint64(b[40:])),
 	}, nil
 }
@@ -145,7 +150,7 @@ func newSegment(seq uint32, prev *segment) (*segment, header) {
 	case prev == nil:
 		h.prevEnd = headerSize
 	case !prev.unreadable: // the end of one that was never read is not known
-		h.prevSeq, h.prevEnd = prev.seq, prev.end
+		h.prevSeq, h.prevEnd, h.prevUnsure = prev.seq, prev.end, prev.unsure
 	}
 	return &segment{seq: seq, marker: h.marker, end: headerSize, digests: []byte{}}, h
 }

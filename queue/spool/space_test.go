@@ -110,33 +110,6 @@ func TestStartOnBrokenDisk(t *testing.T) {
 	wantIDs(t, open(t, m), 1)
 }
 
-// What was read at the start could not be made durable: it counts, but nothing is unlinked on its word.
-func TestSyncFailsAtStart(t *testing.T) {
-	m := newMachine(t, 1000)
-	s := open(t, m)
-	for i := 1; i <= 10; i++ {
-		must(t, put(s, testItem(i), strings.Repeat("x", 300)))
-	}
-	must(t, s.Close())
-	m.Fail(m.Ops(), 1, syscall.EIO)
-	s = open(t, m)
-	before := s.Stats().Segments
-	for i := 1; i <= 10; i++ {
-		must(t, finish(s, i))
-	}
-	s.tidyOnce()
-	if n := s.Stats().Segments; n < before {
-		t.Errorf("%d of %d segments are left", n, before)
-	}
-	must(t, s.Close())
-	s = open(t, m)
-	wantIDs(t, s)
-	s.tidyOnce()
-	if n := s.Stats().Segments; n > 1 {
-		t.Errorf("%d segments of an empty queue after a sound start", n)
-	}
-}
-
 // With less space than configured new mail is refused; results and notices are stored, and mail is taken again when
 // there is space.
 func TestFreeSpace(t *testing.T) {

@@ -100,6 +100,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.files.close()
 		return nil, errors.Join(fmt.Errorf("spool: %s: %w", dir, err), s.dir.Close())
 	}
+	s.moveRate = defaultMoveRate // the start has not been slowed down
 	if opts.idle {
 		close(s.tidied)
 	} else {
@@ -114,7 +115,6 @@ func newStore(dir string, opts Options) *Store {
 		segmentSize: opts.SegmentSize,
 		largeText:   opts.LargeText,
 		freeSpace:   opts.FreeSpace,
-		moveRate:    defaultMoveRate,
 		files:       files{open: make(map[uint32]*handle)},
 		work:        make(chan struct{}, 1),
 		quit:        make(chan struct{}),
@@ -168,6 +168,9 @@ func (s *Store) start() error {
 	} else if err != nil {
 		return err
 	}
+	if err := s.makeSure(); err != nil {
+		s.log.Error("spool: no space to copy what the last process wrote, trying again later", "error", err)
+	}
 	s.clean(l, unused)
 	return nil
 }
@@ -177,6 +180,7 @@ func (s *Store) clean(l listing, unused []*segment) {
 	for _, g := range unused { // only now: their headers said where the last used segment ends
 		if err := s.dir.Remove(g.name()); err != nil { // it goes later, and before the new one, which passes it over
 			s.log.Warn("spool: could not remove an unused segment, trying again later", "file", g.name(), "error", err)
+			g.overrun = true
 			continue
 		}
 		s.strike(g)
@@ -191,7 +195,6 @@ func (s *Store) clean(l listing, unused []*segment) {
 			s.dir.Truncate(g.name(), g.end)
 		}
 	}
-	s.sweepTexts()
 }
 
 // sweepTexts removes texts that no message has: of messages that were never acknowledged, or done. With damage in the log
@@ -230,6 +233,7 @@ func (s *Store) Close() error {
 		s.intake.close()
 		close(s.quit)
 		<-s.tidied
+		s.sayEnd()
 		s.leave()
 		s.mu.Lock()
 		clear(s.claims)
@@ -239,6 +243,17 @@ func (s *Store) Close() error {
 		err = s.dir.Close()
 	})
 	return err
+}
+
+// sayEnd makes one more segment, whose header says where the last one ends, and that all in it is on the disk. Without it the next start
+// copies what it finds there.
+func (s *Store) sayEnd() {
+	if s.file == nil || s.active().empty() {
+		return
+	}
+	if err := s.rotate(0); err != nil {
+		s.log.Warn("spool: could not say where the log ends; the next start copies its last file", "error", err)
+	}
 }
 
 // Stats are counts of a spool at one moment.

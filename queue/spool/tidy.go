@@ -33,12 +33,55 @@ const fullPause = time.Second
 func (s *Store) tidyOnce() error {
 	s.makeSpare()
 	s.writeHints()
+	if err := s.makeSure(); err != nil {
+		return err
+	}
 	s.removeTexts()
 	for {
 		if more, err := s.reclaim(); !more {
 			return err
 		}
 	}
+}
+
+// makeSure copies what a start found in the newest segment when nobody had said where it ends, because the process before died. After a
+// failed sync frames can be read that no sync takes to the disk, and until they are copied nothing is removed on their word. The error is
+// [queue.ErrFull].
+func (s *Store) makeSure() error {
+	for g := s.firstUnsure(); g != nil && !s.quitting() && !s.keepAll.Load(); g = s.firstUnsure() {
+		switch err := s.evacuate(g); {
+		case errors.Is(err, queue.ErrClosed):
+			return nil
+		case errors.Is(err, queue.ErrFull):
+			return err
+		case err != nil:
+			s.keepAll.Store(true)
+			s.log.Error("spool: could not copy what the last process wrote; space comes back only after a restart",
+				"file", g.name(), "error", err)
+			return nil
+		}
+		if err := s.change(func() { g.unsure = false }); err != nil {
+			return nil
+		}
+	}
+	s.sweepTexts()
+	return nil
+}
+
+func (s *Store) firstUnsure() *segment {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.unsure()
+}
+
+// unsure gives the first unsure segment, nil if there is none. The caller holds mu.
+func (s *Store) unsure() *segment {
+	for _, g := range s.segments {
+		if g.unsure {
+			return g
+		}
+	}
+	return nil
 }
 
 // wake has tidy look again.
@@ -61,7 +104,7 @@ func (s *Store) quitting() bool {
 // removeTexts removes the texts of messages that are done. Those left by a process that died are found at its next start.
 func (s *Store) removeTexts() {
 	s.mu.Lock()
-	if s.unsealed || s.keepAll.Load() {
+	if s.unsealed || s.unsure() != nil || s.keepAll.Load() {
 		s.mu.Unlock()
 		return
 	}
@@ -104,7 +147,7 @@ func (s *Store) reclaim() (more bool, err error) {
 func (s *Store) victim() *segment {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.keepAll.Load() || len(s.segments) == 0 {
+	if s.keepAll.Load() || s.unsure() != nil || len(s.segments) == 0 {
 		return nil
 	}
 	var spent *segment
