@@ -216,7 +216,7 @@ func (r *ready) restingJobs(now int64) map[*site][]jobRef {
 	return all
 }
 
-// full reports whether no job can start before an attempt ends.
+// full reports whether no job can start before an attempt ends, or takes long.
 func (r *ready) full() bool { return r.inUse() >= r.limit }
 
 // inUse is how many workers count against the limit.

@@ -205,6 +205,7 @@ func (s *Scheduler) look(r *ready, now time.Time, clock *time.Time) {
 	case now.Before(clock.Add(-maxSleep)):
 		s.opts.Log.Warn("clock stepped back", "by", clock.Sub(now))
 		r.clamp()
+		r.stepBack(stamp(now))
 		r.reconsider(stamp(now))
 	case now.Truncate(maxSleep).After(*clock):
 		r.forget(stamp(now))

@@ -15,6 +15,14 @@ func (r *ready) watch(w *worker, now int64) {
 	}
 }
 
+// stepBack is told that the clock was set back to now: jobs that began later, by the old clock, began now.
+func (r *ready) stepBack(now int64) {
+	for e := r.watched.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*worker)
+		w.since = min(w.since, now)
+	}
+}
+
 // unwatch notes that a worker is done.
 func (r *ready) unwatch(w *worker) {
 	switch {
@@ -25,7 +33,7 @@ func (r *ready) unwatch(w *worker) {
 		w.slow = false
 		r.slow--
 	}
-	r.known(w)
+	r.notStrange(w)
 }
 
 // setAside counts workers among the idle ones, as long as there may be so many, that need too long for one job: remote hosts that are slow
@@ -43,16 +51,16 @@ func (r *ready) setAside(now int64) {
 	}
 }
 
-// nextSlow is when the next worker is to be set aside, if that would be of use to somebody.
+// nextSlow is when the next worker is to be set aside, if that may be of use: while there is no place, new mail wakes nobody.
 func (r *ready) nextSlow() (at int64, ok bool) {
-	if r.slow >= r.keep || r.watched.Len() == 0 || r.turn.len() == 0 && r.parked.len() == 0 {
+	if r.slow >= r.keep || r.watched.Len() == 0 || !r.full() && r.parked.len() == 0 {
 		return 0, false
 	}
 	return r.watched.Front().Value.(*worker).since + int64(patience), true
 }
 
-// known notes that a worker is none any more of those that a stranger keeps busy.
-func (r *ready) known(w *worker) {
+// notStrange has a worker count no longer among those of strangers, so that another stranger may have one.
+func (r *ready) notStrange(w *worker) {
 	if w.strange {
 		w.strange = false
 		r.strange--

@@ -44,6 +44,7 @@ func TestSlowWorkersCountAsIdle(t *testing.T) {
 	}
 
 	f.add(dueJob(7, "a", epoch))
+	f.takeDue(stamp(f.now))
 	wants("a slow one is done, and has no place", f.finish(jobs["a"], time.Time{}))
 	wants("c is slow now", f.step(), "e")
 	wants("a place for f, which waits longer than a", append(f.finish(jobs["d"], time.Time{}), f.step()...), "f")
@@ -84,5 +85,50 @@ func TestBusyWorkersAreNotSlow(t *testing.T) {
 	}
 	if f.ready.ahead(w, f.now); (<-w.orders).ok {
 		t.Error("one that is slow has got another job")
+	}
+}
+
+// While all places are taken new mail wakes nobody, so the time has to, whether or not anyone waits now.
+func TestFullWithNobodyWaiting(t *testing.T) {
+	f := newFloor(2, each(1))
+	f.add(dueJob(1, "a", epoch))
+	f.step()
+	f.now = f.now.Add(patience - time.Second)
+	f.add(dueJob(2, "b", f.now))
+	f.step()
+	if d := f.sleep(f.now); !f.full() || d > time.Second {
+		t.Errorf("the next look is in %v", d)
+	}
+}
+
+// Few strangers have a second worker, those counted that are slow.
+func TestSlowStrangersLeaveNoSecondWorker(t *testing.T) {
+	f := newFloor(16, each(5))
+	for id, site := range []string{"a", "b", "c"} {
+		f.add(dueJob(ID(id+1), site, epoch))
+	}
+	f.stepAmongStrangers()
+	f.now = f.now.Add(patience)
+	f.stepAmongStrangers()
+	f.add(dueJob(4, "z", f.now), dueJob(5, "z", f.now))
+	if got := f.stepAmongStrangers(); f.slow != 3 || len(got) != 1 {
+		t.Errorf("%d slow, started %v", f.slow, got)
+	}
+}
+
+// A clock that is set back does not make jobs young.
+func TestSlowAfterAStepBack(t *testing.T) {
+	f := newFloor(1, each(1))
+	f.add(dueJob(1, "a", epoch))
+	f.step()
+	f.now = f.now.Add(-time.Hour)
+	f.stepBack(stamp(f.now))
+	f.add(dueJob(2, "b", f.now))
+	if got := f.step(); len(got) > 0 {
+		t.Errorf("started %v at once", got)
+	}
+	f.now = f.now.Add(patience)
+	if got := f.step(); len(got) != 1 {
+		t.Errorf("started %v after a minute", got)
 	}
 }

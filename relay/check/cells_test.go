@@ -58,12 +58,14 @@ func TestDelivered(t *testing.T) {
 		" would be delivered, over TLS 1.3 as far as that is certain.": {both, perhaps},
 		" would be delivered, over TLS 1.2 at least. ":                 {unclear(offers(1, 0), t12, t13)},
 		" would be delivered, though not everywhere over TLS 1.3. ":    {perhaps, both, only},
+		" would be delivered, over TLS 1.2 at best. ":                  {unclear(offers(tlspolicy.TLS10, tlspolicy.TLS10), t12)},
+		" would be delivered, over TLS 1.2 at best.  ":                 {unclear(offers(1, 0), t12)},
 	} {
 		r := &Report{Floor: t12, Hosts: []Host{{}}}
 		for _, result := range results {
 			r.Hosts[0].Addresses = append(r.Hosts[0].Addresses, Address{Result: result, Verdict: Verdict{Passes: true}})
 		}
-		if got := delivered(tally(r.Hosts), r); got != strings.TrimSuffix(want, " ") {
+		if got := delivered(tally(r.Hosts), r); got != strings.TrimRight(want, " ") {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

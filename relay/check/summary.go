@@ -112,7 +112,7 @@ func delivered(s Summary, r *Report) string {
 	case someTLS13(r.Hosts, probe.Unknown):
 		return " would be delivered" + valid + ", over TLS " + max(best, r.Floor).String() + " at least."
 	default:
-		return " would be delivered" + valid + ", over TLS " + best.String() + " at best."
+		return " would be delivered" + valid + ", over TLS " + max(best, r.Floor).String() + " at best."
 	}
 }
 

@@ -46,6 +46,9 @@ func (a *attempt) investigate(h host, addr netip.Addr, t trouble) trouble {
 	} else {
 		cause, e.Proven = a.provenBefore(e, cause)
 	}
+	if cause == tlspolicy.STARTTLSRefused && !strings.HasPrefix(t.Reply, "5") {
+		e.Proven = false // whatever it said to the probe, this time it says that it may pass
+	}
 	t.Cause, t.Status, t.TLS.Proven = cause.Key, cause.Status, e.Proven
 	e.Cause = cause.Key
 	a.evidence = append(slices.DeleteFunc(a.evidence, func(other queue.Evidence) bool { return other.Remote == e.Remote }), e)
@@ -77,8 +80,8 @@ func (d *Deliverer) ask(t probe.Target, on tlspolicy.Decision, failed tlspolicy.
 	if !known || r.Contradicts(on, failed) && d.opts.Prober.Doubt(t) {
 		d.opts.Prober.Ask(t)
 	}
-	if !known || r.Trouble != "" && !learnt(r) {
-		return nil
+	if !known || r.Trouble != "" && !learnt(r) || r.Refused && failed != tlspolicy.STARTTLSRefused {
+		return nil // nothing is known, or nothing of the server that the attempt met
 	}
 	return r
 }
@@ -111,8 +114,8 @@ func testify(e *queue.Evidence, r *probe.Result) {
 	}
 }
 
-// learnt reports whether a probe knows what a server offers, if only that it is no TLS at all, or that it refuses to begin. Of a server that hangs up on whatever it
-// is asked it does not.
+// learnt reports whether a probe knows what a server offers, if only that it is no TLS at all, or that it refuses to begin. Of a
+// server that hangs up on whatever it is asked it does not.
 func learnt(r *probe.Result) bool {
 	return r.STARTTLS == probe.No || r.Refused || len(r.Offered()) > 0 || r.Reaches(tlspolicy.SSL30) == probe.No
 }

@@ -121,6 +121,26 @@ func refusing(reply string) *mx {
 	return &mx{ehlo: []string{"STARTTLS"}, replies: map[string]string{"STARTTLS": reply}}
 }
 
+// What a probe was refused for good proves nothing of an attempt that is told to come again, or gets as far as the handshake.
+func TestEvidenceOfAnotherRefusal(t *testing.T) {
+	refused := &probe.Result{Time: time.Now(), STARTTLS: probe.Yes, Refused: true, Trouble: "the server answers 502"}
+	for name, host := range map[string]*mx{
+		"come again": refusing("454 4.7.0 TLS not available"),
+		"handshake":  {tls: weak(t, newAuthority(t))},
+	} {
+		h := host.start(t, "127.0.0.11", "0")
+		n := newNetwork(t, 1, h.port())
+		n.opts.Prober = &oracle{known: refused}
+		r := report(t, n.opts, jobTo("a@dest.test"))
+		if len(r.Evidence) != 1 || r.Evidence[0].Proven || r.Outcomes[0].TLS.Proven {
+			t.Fatalf("%s: %+v, %+v", name, r.Evidence, r.Outcomes)
+		}
+		if e := r.Evidence[0]; name == "handshake" && !e.Probed.IsZero() {
+			t.Errorf("%s: offers %q", name, e.Offers)
+		}
+	}
+}
+
 // A host that refuses STARTTLS to a probe, too, is proven to if it says that this is for good.
 func TestEvidenceOfRefusal(t *testing.T) {
 	for reply, proven := range map[string]bool{"502 5.5.1 not implemented": true, "454 4.7.0 TLS not available": false} {

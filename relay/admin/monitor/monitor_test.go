@@ -84,6 +84,17 @@ func TestHostileClients(t *testing.T) {
 		}
 		res.Body.Close()
 	}
+	for range maxClientConnections - len(slow) {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	if res, err := client.Get("http://" + l.Addr().String() + "/healthz"); err == nil {
+		res.Body.Close()
+		t.Error("one client has as many connections as it likes")
+	}
 	began := time.Now()
 	stop()
 	if err := <-ended; err != nil || time.Since(began) > 10*time.Second {
