@@ -87,7 +87,7 @@
 //   - A segment that cannot be opened, or whose header the disk cannot read, is warned of and stays where it is, and with
 //     it all others until the next start. Another version in a header stops the start.
 //   - A hint is never synced and never trusted without its checksum, and only if it ends where the next header says, unless
-//     the segment with that header is gone. The newest segment has none.
+//     the segment with that header is gone. The newest segment has none, nor has one that is unsure.
 //   - New mail is refused while the file system has less than the configured space, or none for the spare. Results of
 //     deliveries then go on in the rest of the active segment and in the spare, and after that in what little there is.
 //     Copying leaves them a part of that.

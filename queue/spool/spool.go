@@ -200,10 +200,11 @@ func (s *Store) clean(l listing, unused []*segment) {
 // sweepTexts removes texts that no message has: of messages that were never acknowledged, or done. With damage in the log
 // they may be of messages that were lost with it: they are set aside.
 func (s *Store) sweepTexts() {
+	damaged := s.Stats().Damaged > 0
 	for number := range s.strays {
 		switch {
 		case s.keepAll.Load():
-		case s.damaged > 0:
+		case damaged:
 			s.log.Warn("spool: a text without a message; it may be of one that was damaged", "file", textName(number))
 			s.setTextAside(number)
 		default:
