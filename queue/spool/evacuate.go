@@ -12,8 +12,11 @@ import (
 
 var background = context.Background()
 
-// moveBatch is about how many bytes are copied at a time.
-const moveBatch = 256 << 10
+// moveBatch is about how many bytes are copied at a time, and startBatch while nobody waits for the writer.
+const (
+	moveBatch  = 256 << 10
+	startBatch = 4 << 20
+)
 
 // move is one record that goes to the active segment because its own shall go. If the message has changed since it was
 // read the writer leaves it out, and another pass finds it as it is then.
@@ -36,8 +39,9 @@ const movePasses = 10
 func (s *Store) evacuate(g *segment) error {
 	s.mu.RLock()
 	needed, live := g.needed(), g.live
+	done := g.copied || needed == 0 && !g.unsure
 	s.mu.RUnlock()
-	if needed == 0 && !g.unsure {
+	if done {
 		return nil
 	}
 	if s.lacksSpare() && s.room() < needed+moveReserve {
@@ -99,7 +103,7 @@ func (e *evacuation) visit(d *digest) error {
 	default:
 		e.grave(d)
 	}
-	if e.size >= moveBatch {
+	if e.size >= moveBatch && e.moveRate > 0 || e.size >= startBatch {
 		return e.flush()
 	}
 	return nil

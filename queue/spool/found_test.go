@@ -216,3 +216,22 @@ func TestFoundEndIsCopied(t *testing.T) {
 		}
 	}
 }
+
+// A process that dies again and again soon after its start leaves no more each time.
+func TestDeathsDoNotPileUp(t *testing.T) {
+	m := newMachine(t, 1<<20)
+	for i := 1; i <= 60; i++ {
+		s := open(t, m)
+		must(t, put(s, testItem(i), "text"))
+		if i > 3 {
+			must(t, finish(s, i-3))
+		}
+		m.PowerCut(storetest.KeepAll)
+		s.Close()
+	}
+	s := open(t, m)
+	wantIDs(t, s, 58, 59, 60)
+	if end := s.active().end; len(s.segments) > 2 || end > 2000 {
+		t.Errorf("%d segments, the last one of %d bytes", len(s.segments), end)
+	}
+}

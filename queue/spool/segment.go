@@ -35,6 +35,7 @@ type segment struct {
 	unreadable bool     // the file could not be opened or read at all: stays where it is
 	kept       bool     // survivors cannot be copied away: no more tries in this run
 	unsure     bool     // a start found what is here, and it may not be on the disk, see makeSure
+	copied     bool     // all that is needed of it stands elsewhere
 	overrun    bool     // a failed batch stands behind the end, or may: to go, and before the next segment, which says what counts
 
 	// graves counts the bytes of DONE and DELETE records here, by the other segment whose outdated ACCEPT they end. They

@@ -36,8 +36,8 @@ type Store struct {
 	segmentSize int64
 	largeText   int64
 	freeSpace   int64
-	moveRate    int64
-	thorough    bool // reads all, changes nothing: see Check
+	moveRate    int64 // bytes a second that tidy copies; 0: as fast as it can, in a start
+	thorough    bool  // reads all, changes nothing: see Check
 	found       func(Damage)
 
 	chunks   sync.Pool    // of *chunk

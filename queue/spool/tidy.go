@@ -44,9 +44,9 @@ func (s *Store) tidyOnce() error {
 	}
 }
 
-// makeSure copies what a start found in the newest segment when nobody had said where it ends, because the process before died. After a
-// failed sync frames can be read that no sync takes to the disk, and until they are copied nothing is removed on their word. The error is
-// [queue.ErrFull].
+// makeSure copies what a start found in the newest segment when nobody had said where it ends, because the process before died, and
+// removes that. After a failed sync frames can be read that no sync takes to the disk, and until they are copied nothing is removed on their
+// word. The error is [queue.ErrFull].
 func (s *Store) makeSure() error {
 	for g := s.firstUnsure(); g != nil && !s.quitting() && !s.keepAll.Load(); g = s.firstUnsure() {
 		switch err := s.evacuate(g); {
@@ -60,8 +60,11 @@ func (s *Store) makeSure() error {
 				"file", g.name(), "error", err)
 			return nil
 		}
-		if err := s.change(func() { g.unsure = false }); err != nil {
+		if err := s.change(func() { g.unsure, g.copied = false, true }); err != nil {
 			return nil
+		}
+		if s.mayGo(g) { // at once: a process that dies soon again and again would leave ever more to copy
+			s.remove(g)
 		}
 	}
 	s.sweepTexts()
@@ -133,13 +136,18 @@ func (s *Store) reclaim() (more bool, err error) {
 			"file", g.name(), "error", err)
 		return true, nil
 	}
+	return s.remove(g), nil
+}
+
+// remove takes a segment away of which nothing is needed any more, and reports whether that was done.
+func (s *Store) remove(g *segment) bool {
 	if err := s.putAway(g); err != nil {
 		// The name may be back after a crash: to remove another segment now could revive what that one ended.
 		s.keepAll.Store(true)
 		s.log.Error("spool: could not remove a segment; space comes back only after a restart", "file", g.name(), "error", err)
-		return false, nil
+		return false
 	}
-	return s.change(func() { s.strike(g) }) == nil, nil
+	return s.change(func() { s.strike(g) }) == nil
 }
 
 // victim is the segment that is to go next, nil if there is none: one that nobody needs, else the oldest spent one, or on
@@ -153,7 +161,7 @@ func (s *Store) victim() *segment {
 	var spent *segment
 	for i, g := range s.segments[:len(s.segments)-1] {
 		switch {
-		case i > 0 && s.segments[i-1].overrun: // only its header says where that one ends
+		case s.sealing(i):
 		case g.needed() == 0:
 			return g
 		case !g.spent() || g.kept:
@@ -162,6 +170,17 @@ func (s *Store) victim() *segment {
 		}
 	}
 	return spent
+}
+
+// sealing reports whether only the header of a segment says where the one before it ends: then it must not go. The caller holds mu.
+func (s *Store) sealing(i int) bool { return i > 0 && s.segments[i-1].overrun }
+
+// mayGo reports whether a segment of which nothing is needed can go at once. One that is damaged takes its turn: what cannot be read may be
+// read by the next start.
+func (s *Store) mayGo(g *segment) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !g.damaged && !s.sealing(slices.Index(s.segments, g))
 }
 
 // putAway unlinks a segment. One with damage is kept under another name: there may be mail in it that a person can
