@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tlsrelay/cmd/relaybench/load"
 	"tlsrelay/cmd/relaybench/proc"
 	"tlsrelay/cmd/relaybench/report"
@@ -152,4 +154,17 @@ func (b *bed) place() string {
 		slack = b.slack.String()
 	}
 	return fmt.Sprintf("%v; %s (%s, %s); timer slack %s", report.ThisMachine(), b.dir, b.fs.Type, b.fs.Device, slack)
+}
+
+// flush takes to the disk what the system before left in memory: none is to pay for another one's files.
+func (b *bed) flush() error {
+	d, err := os.Open(b.dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return fmt.Errorf("sync the file system of %s: %w", b.dir, err)
+	}
+	return nil
 }

@@ -83,6 +83,9 @@ func (b *bed) start(ctx context.Context, p plan, told *progress) (_ *course, err
 	p.to.expect(c.got)
 	// The load's thread waits within its own system call and keeps its place in the scheduler: the sink gets one more.
 	runtime.GOMAXPROCS(runtime.NumCPU() + 1)
+	if err = b.flush(); err != nil {
+		return nil, err
+	}
 	if err = c.sys.Start(ctx); err != nil {
 		return nil, err
 	}
