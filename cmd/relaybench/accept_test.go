@@ -70,7 +70,11 @@ func testAccept(t *testing.T, rounds int, systems []string, flags ...string) {
 		}
 	}
 	for _, x := range r.Ratios {
-		if signs := strings.HasPrefix(x.Of, "tlsrelay+"); signs != (x.To == "tlsrelay") || signs && x.CPU.Median <= 1 {
+		least := 0.0
+		if x.Of == "tlsrelay+rsa" { // a signature takes several times what a message takes otherwise
+			least = 1
+		}
+		if signs := strings.HasPrefix(x.Of, "tlsrelay+"); signs != (x.To == "tlsrelay") || x.CPU.Median <= least {
 			t.Errorf("this ratio cannot be: %+v", x)
 		}
 	}
